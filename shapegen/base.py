@@ -1,0 +1,146 @@
+"""What every model can do: the abstract classes, and the protocols of data and results."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from shapegen.core import latent
+from shapegen.core.objective import Objective
+from shapegen.scene import Scene
+
+
+class Shapes(Protocol):
+    """A batch of results or of data: part trees, clouds, images, ..."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+    def to_scene(self) -> Scene:
+        """All shapes as points, boxes, meshes and images."""
+        ...
+
+    def write(self, path: str | Path) -> None:
+        """Write to a file, or one file a shape to a folder; the extension says the format."""
+        ...
+
+
+class Prepared(Protocol):
+    """Data brought into a model's own form once, from which batches are gathered by index.
+
+    A plain tensor is one.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Tensor, /) -> Any:
+        """The batch of the shapes at ``indices`` ``(b,)``; it has ``to(device)``."""
+        ...
+
+
+class GenerativeModel(nn.Module, ABC):
+    """A model built from one frozen dataclass."""
+
+    name: ClassVar[str]
+    """Key in ``shapegen.models()``."""
+    config: Any
+    """The frozen dataclass that the model was built from."""
+
+    @abstractmethod
+    def prepare(self, shapes: Shapes) -> Prepared:
+        """Bring data into the form that the objectives' losses take; done once a run.
+
+        Raises:
+            ValueError: The shapes are not of this model's kind or cannot be represented.
+        """
+
+    @abstractmethod
+    def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
+        """The losses to minimise, one an optimiser; their noise is drawn from ``rng``."""
+
+    @abstractmethod
+    def sample(self, n: int, *, rng: torch.Generator | None = None) -> Shapes:
+        """Draw ``n`` new shapes."""
+
+
+class LatentModel(GenerativeModel):
+    """A model that maps a latent vector to a shape."""
+
+    @property
+    @abstractmethod
+    def latent_dim(self) -> int:
+        """Length of a latent vector."""
+
+    @abstractmethod
+    def sample_latent(self, n: int, *, rng: torch.Generator | None = None) -> Tensor:
+        """Draw ``n`` latents ``(n, latent_dim)`` from the model's prior."""
+
+    @abstractmethod
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Any:
+        """Map latents ``(n, latent_dim)`` to ``n`` shapes."""
+
+    def sample(self, n: int, *, rng: torch.Generator | None = None) -> Any:
+        """Draw ``n`` new shapes: latents from the prior, decoded."""
+        if n < 1:
+            raise ValueError(f"the number of samples must be at least 1; got {n}")
+        return self.decode(self.sample_latent(n, rng=rng), rng=rng)
+
+    def interpolate(
+        self, a: Any, b: Any, steps: int, *, rng: torch.Generator | None = None
+    ) -> Any:
+        """Decode ``steps`` latents on the way from ``a`` to ``b``, ends included.
+
+        Args:
+            a: One latent ``(latent_dim,)`` or, for an autoencoder, one shape.
+            b: The same.
+            steps: At least 2.
+            rng: For decoders that draw.
+        """
+        ends = [self._as_latent(end) for end in (a, b)]
+        return self.decode(latent.interpolate(ends[0], ends[1], steps), rng=rng)
+
+    def _as_latent(self, end: Any) -> Tensor:
+        if isinstance(end, Tensor):
+            if end.shape != (self.latent_dim,):
+                raise ValueError(f"a latent must be ({self.latent_dim},); got {tuple(end.shape)}")
+            return end
+        if not isinstance(self, Autoencoder):
+            raise TypeError(f"{self.name} has no encoder: give latents, got {type(end).__name__}")
+        return self.encode([end])[0]
+
+
+class Autoencoder(LatentModel):
+    """A latent model that can also find the latent of a shape."""
+
+    @abstractmethod
+    def encode(self, shapes: Any) -> Tensor:
+        """Latents ``(n, latent_dim)`` of shapes: the posterior's mean where there is one."""
+
+    def reconstruct(self, shapes: Any, *, rng: torch.Generator | None = None) -> Any:
+        """Encode and decode."""
+        return self.decode(self.encode(shapes), rng=rng)
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """A model with statistics of its training data (a fitted prior, a scale) in its buffers.
+
+    The training loop calls :meth:`calibrate` before every checkpoint, on the weights to be saved.
+    """
+
+    calibrate: Callable[..., None]
+    """``calibrate(prepared, *, rng)``: measure the data and store what sampling needs."""
+
+
+class Likelihood(ABC):
+    """A model with an exact likelihood; a bound is called ``elbo`` instead."""
+
+    @abstractmethod
+    def log_prob(self, shapes: Any) -> Tensor:
+        """Log-likelihood of every shape ``(n,)`` in nats."""

@@ -1,0 +1,124 @@
+"""Oriented boxes as rows of 12 numbers: axes, corners, meshes, motions.
+
+A box is ``(centre 3, full lengths 3, x direction 3, y direction 3)``; the third axis is the cross
+product of the first two. Directions that a network predicts are neither unit nor orthogonal, so
+every function reads them by one rule (:func:`axes`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+CORNER_SIGNS: Array = np.array(
+    [[x, y, z] for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)], dtype=np.float64
+)
+"""Corner i of a box lies at ``centre + CORNER_SIGNS[i] @ half_axes``."""
+
+QUADS = np.array(
+    [[0, 4, 6, 2], [1, 3, 7, 5], [0, 1, 5, 4], [2, 6, 7, 3], [0, 2, 3, 1], [4, 5, 7, 6]]
+)
+"""The faces -x, +x, -y, +y, -z, +z as corner numbers, counter-clockwise seen from outside."""
+
+TRIANGLES = QUADS[:, [[0, 1, 2], [0, 2, 3]]].reshape(12, 3)
+
+
+def as_boxes(values: ArrayLike) -> Array:
+    """Check that ``values`` is ``(n, 12) float`` and return it as float64."""
+    boxes = np.asarray(values, dtype=np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 12:
+        raise ValueError(
+            "boxes must be (n, 12): centre, full lengths, x direction, y direction; "
+            f"got {boxes.shape}"
+        )
+    return boxes
+
+
+def axes(boxes: ArrayLike) -> Array:
+    """Orthonormal right-handed axes ``(n, 3, 3)``, one axis a row.
+
+    x is the first direction normalised (e_x where it is shorter than 1e-8); y is the second less
+    its part along x, normalised; where less than 1e-6 is left of it, y is made from the coordinate
+    axis least aligned with x; z = x cross y.
+    """
+    boxes = as_boxes(boxes)
+    x, y = boxes[:, 6:9], boxes[:, 9:12]
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    x = np.where(length < 1e-8, [1.0, 0.0, 0.0], x / np.maximum(length, 1e-8))
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    y = y - (y * x).sum(1, keepdims=True) * x
+    length = np.linalg.norm(y, axis=1, keepdims=True)
+    if (length < 1e-6).any():
+        spare = np.eye(3)[np.abs(x).argmin(1)]
+        spare = spare - (spare * x).sum(1, keepdims=True) * x
+        y = np.where(length < 1e-6, spare, y)
+        length = np.linalg.norm(y, axis=1, keepdims=True)
+    y = y / length
+    return np.stack([x, y, np.cross(x, y)], axis=1)
+
+
+def half_axes(boxes: ArrayLike) -> Array:
+    """Vectors ``(n, 3, 3)`` from the centre to the middles of the faces +x, +y, +z."""
+    boxes = as_boxes(boxes)
+    return axes(boxes) * (0.5 * np.abs(boxes[:, 3:6]))[:, :, None]
+
+
+def corners(boxes: ArrayLike) -> Array:
+    """The eight corners ``(n, 8, 3)`` in the order of :data:`CORNER_SIGNS`."""
+    boxes = as_boxes(boxes)
+    return boxes[:, None, :3] + np.einsum("ck,nkd->ncd", CORNER_SIGNS, half_axes(boxes))
+
+
+def diagonals(boxes: ArrayLike) -> Array:
+    """Length ``(n,)`` of every box's diagonal."""
+    return np.linalg.norm(as_boxes(boxes)[:, 3:6], axis=1)
+
+
+def bounds(boxes: ArrayLike) -> Array:
+    """Axis-aligned bounds ``(2, 3)`` (low, high) of all boxes together."""
+    points = corners(boxes).reshape(-1, 3)
+    if not len(points):
+        raise ValueError("no boxes, so no bounds; at least one is needed")
+    return np.stack([points.min(0), points.max(0)])
+
+
+def orthonormalised(boxes: ArrayLike) -> Array:
+    """The same boxes with positive lengths and unit, orthogonal directions."""
+    boxes = as_boxes(boxes)
+    frame = axes(boxes)
+    return np.concatenate([boxes[:, :3], np.abs(boxes[:, 3:6]), frame[:, 0], frame[:, 1]], axis=1)
+
+
+def mesh(boxes: ArrayLike) -> tuple[Array, NDArray[np.int64]]:
+    """Closed triangle mesh of every box: vertices ``(8 n, 3)``, faces ``(12 n, 3)``."""
+    points = corners(boxes)
+    offsets = 8 * np.arange(len(points))[:, None, None]
+    return points.reshape(-1, 3), (TRIANGLES[None] + offsets).reshape(-1, 3)
+
+
+def transformed(
+    boxes: ArrayLike,
+    *,
+    rotation: ArrayLike | None = None,
+    scale: float = 1.0,
+    translation: ArrayLike = (0.0, 0.0, 0.0),
+) -> Array:
+    """Map points by ``x -> scale * rotation @ x + translation``; lengths are scaled.
+
+    Args:
+        boxes: ``(n, 12)``.
+        rotation: Orthogonal ``(3, 3)``; a reflection (determinant -1) is allowed, since a box is
+            its own mirror image.
+        scale: Positive factor.
+        translation: ``(3,)``, added last.
+    """
+    boxes = as_boxes(boxes)
+    matrix = np.eye(3) if rotation is None else np.asarray(rotation, dtype=np.float64)
+    out = np.empty_like(boxes)
+    out[:, :3] = scale * boxes[:, :3] @ matrix.T + np.asarray(translation, dtype=np.float64)
+    out[:, 3:6] = scale * boxes[:, 3:6]
+    out[:, 6:9] = boxes[:, 6:9] @ matrix.T
+    out[:, 9:12] = boxes[:, 9:12] @ matrix.T
+    return out

@@ -1,0 +1,53 @@
+"""Walks between latent vectors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Straight line ``(1 - t) a + t b``: one row an entry of ``t``."""
+    return a + t[:, None] * (b - a)
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    r"""Great arc with linearly changing length: a Gaussian's draws keep their typical norm.
+
+    .. math:: \frac{\sin((1 - t)\,\omega)}{\sin\omega} \hat a + \frac{\sin(t\,\omega)}{\sin\omega} \hat b,
+              \qquad \cos\omega = \hat a \cdot \hat b,
+
+    times the norm ``(1 - t) |a| + t |b|``. Where ``a`` and ``b`` are parallel, opposite or zero the
+    arc is not defined or is a line, and the result is :func:`lerp`.
+
+    Reference: White, *Sampling Generative Networks*, 2016, section 2.1,
+    https://arxiv.org/abs/1609.04468 (there without the change of length).
+    """
+    norm_a, norm_b = a.norm(), b.norm()
+    cosine = (a @ b) / (norm_a * norm_b).clamp_min(torch.finfo(a.dtype).tiny)
+    if not cosine.abs() < 1 - 1e-6:
+        return lerp(a, b, t)
+    omega = torch.arccos(cosine)
+    arc = (
+        torch.sin((1 - t) * omega)[:, None] * (a / norm_a)
+        + torch.sin(t * omega)[:, None] * (b / norm_b)
+    ) / torch.sin(omega)
+    return arc * ((1 - t) * norm_a + t * norm_b)[:, None]
+
+
+def interpolate(a: Tensor, b: Tensor, steps: int) -> Tensor:
+    """Rows ``(steps, d)`` from ``a`` to ``b`` along :func:`slerp`; the ends are exact.
+
+    Raises:
+        ValueError: Fewer than two steps, or ends of different shapes.
+    """
+    if steps < 2:
+        raise ValueError(f"an interpolation needs at least 2 steps; got {steps}")
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(
+            f"ends must be two vectors of one length; got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+    t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device)
+    path = slerp(a, b, t)
+    path[0], path[-1] = a, b
+    return path

@@ -1,0 +1,24 @@
+"""What a model asks the training loop to minimise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+Loss = Callable[[Any, int], tuple[Tensor, dict[str, Tensor]]]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One loss and the module whose parameters it trains: a VAE has one, a GAN has two."""
+
+    name: str
+    """Key in logs and checkpoints, unique within a model."""
+    module: nn.Module
+    """Its parameters, and no others, get this objective's optimiser."""
+    loss: Loss
+    """``loss(batch, step)`` gives the scalar to minimise and scalar terms to log, all in the
+    units that the model states."""

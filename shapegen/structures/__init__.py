@@ -1,0 +1,1 @@
+"""Part trees: boxes in a hierarchy with relations, and the models that generate them."""
