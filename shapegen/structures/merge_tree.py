@@ -36,6 +36,8 @@ class MergeTree:
     syms: NDArray[np.float64]
     """``(s, 8)``: one row a SYM. Type -1 rotational: axis 3, centre 3, 1 / folds. Type 0
     translational: step 3, end position 3, 0. Type 1 reflective: normal 3, point 3, 0."""
+    labels: tuple[str, ...] = ()
+    """Full semantic label of every BOX in the order of ``ops``; empty where there are none."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ops", np.asarray(self.ops, dtype=np.int64))
@@ -114,9 +116,10 @@ def _check(tree: MergeTree) -> None:
             f"ops name {counts[BOX]} boxes and {counts[SYM]} symmetries; "
             f"got {len(tree.boxes)} and {len(tree.syms)}"
         )
+    if tree.labels and len(tree.labels) != len(tree.boxes):
+        raise ValueError(f"one label a box ({len(tree.boxes)}) or none; got {len(tree.labels)}")
     height = np.cumsum(np.select([tree.ops == BOX, tree.ops == ADJ], [1, -1], 0))
-    needed = np.select([tree.ops == BOX, tree.ops == ADJ], [1, 1], 1)
-    if (height < needed).any() or height[-1] != 1:
+    if (height < 1).any() or height[-1] != 1:
         raise ValueError(f"ops must be one tree in post-order; got {tree.ops.tolist()}")
     if not (np.isfinite(tree.boxes).all() and np.isfinite(tree.syms).all()):
         raise ValueError("boxes and symmetries must be finite; got NaN or infinity")

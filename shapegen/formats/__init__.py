@@ -1,0 +1,1 @@
+"""One file writer and reader per format."""
