@@ -1,0 +1,46 @@
+# Needs Python 3.11+, git and make; each target sets up what it needs in .venv/.
+#
+#   make demo     shapes from the shipped weights, as pictures, GLB files and a page, in demo/
+#   make test     every test
+#   make check    ruff, mypy, architecture and documentation
+#   make bench    every benchmark, a JSON line each
+#   make clean    remove what these targets made, .venv/ included
+#
+#   PYTHON=python3.12    the interpreter of the virtual environment
+#   TORCH_INDEX=URL      torch's package index, for example https://download.pytorch.org/whl/cpu
+#   JOBS=2               processes of the tests
+
+JOBS ?= 2
+DEMO ?= demo
+BIN := .venv/bin
+export PYTHON TORCH_INDEX
+
+.PHONY: setup demo test check bench clean
+.DEFAULT_GOAL := demo
+
+setup: .venv/.ready
+
+.venv/.ready: setup.cfg pyproject.toml constraints.txt .ci/setup
+	@sh .ci/setup
+
+demo: .venv/.ready
+	$(BIN)/shapegen demo --out $(DEMO)
+
+# A process a core, a thread a process.
+test: .venv/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -q -rs $(ARGS)
+
+check: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_docs.py
+
+bench: .venv/.ready
+	@for workload in $$($(BIN)/python -m benchmarks --list); do \
+	    $(BIN)/python -m benchmarks $$workload --json || exit 1; \
+	done
+
+clean:
+	rm -rf .venv build dist demo runs *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
