@@ -1,0 +1,167 @@
+"""Trivial generators that a structure model has to beat, fitted to a training set.
+
+All return lists of ``(k, 12)`` arrays of leaf boxes, as the distances take them::
+
+    from shapegen.metrics.baselines import PcaGaussian, jitter
+    shapes = PcaGaussian(merges).sample(460, rng=rng)      # merges: [t.merge for t in trees]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shapegen.structures import symmetry
+from shapegen.structures.merge_tree import ADJ, BOX, ROTATIONAL, MergeTree
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+GROUP_SIZE = 10
+"""Groups with fewer training shapes are left out of the PCA Gaussian."""
+COMPONENTS = 80
+"""At most so many principal components, the original GRASS's latent size."""
+JITTER = 0.03
+"""Standard deviation of the noise on centres and lengths, in the unit of the shapes."""
+
+
+def draw(n: int, count: int, *, rng: torch.Generator | None = None) -> Index:
+    """Numbers ``(n,)`` of a random subset of ``count`` shapes, without replacement."""
+    if not 0 < n <= count:
+        raise ValueError(f"a floor needs 1 to {count} of the {count} training shapes; got {n}")
+    order: Index = torch.randperm(count, generator=rng)[:n].numpy()
+    return order
+
+
+def leaf_boxes(merge: MergeTree) -> Array:
+    """Boxes ``(k, 12)`` of a merge tree, symmetries expanded as the authors' code does."""
+    return expanded([merge])[0]
+
+
+def expanded(merges: Sequence[MergeTree]) -> list[Array]:
+    """:func:`leaf_boxes` of many trees at once."""
+    if not merges:
+        return []
+    boxes, syms = zip(*map(_boxes_with_symmetry, merges), strict=True)
+    owner = np.repeat(np.arange(len(merges)), [len(part) for part in boxes])
+    out, source = symmetry.expand(np.concatenate(boxes), np.concatenate(syms), official=True)
+    ends = np.cumsum(np.bincount(owner[source], minlength=len(merges)))
+    return np.split(out, ends[:-1])
+
+
+def jitter(
+    merges: Sequence[MergeTree],
+    n: int,
+    *,
+    scale: float = JITTER,
+    rng: torch.Generator | None = None,
+) -> list[Array]:
+    """Random training shapes, Gaussian noise on the centres and lengths of their generators."""
+    picks = torch.randint(len(merges), (n,), generator=rng).tolist()
+    noisy = []
+    for merge in (merges[pick] for pick in picks):
+        boxes = merge.boxes.copy()
+        boxes[:, :6] += scale * _normal(len(boxes), 6, rng=rng)
+        noisy.append(replace(merge, boxes=boxes))
+    return expanded(noisy)
+
+
+def jitter_boxes(
+    shapes: Sequence[Array],
+    n: int,
+    *,
+    scale: float = JITTER,
+    rng: torch.Generator | None = None,
+) -> list[Array]:
+    """As :func:`jitter` for shapes without merge trees: noise on every box of its own."""
+    picks = torch.randint(len(shapes), (n,), generator=rng).tolist()
+    noisy = []
+    for boxes in (np.array(shapes[pick], dtype=np.float64) for pick in picks):
+        boxes[:, :6] += scale * _normal(len(boxes), 6, rng=rng)
+        noisy.append(boxes)
+    return noisy
+
+
+class PcaGaussian:
+    """A Gaussian for every structure: trees of one structure differ in their numbers only.
+
+    Shapes are grouped by node types, symmetry types and folds; every group of at least
+    :data:`GROUP_SIZE` gets a Gaussian along its principal components over all boxes and
+    symmetries. A sample draws a group by its size, then the numbers; types and folds are the
+    group's.
+
+    Raises:
+        ValueError: No group is large enough.
+    """
+
+    def __init__(self, merges: Sequence[MergeTree]) -> None:
+        groups: dict[tuple[bytes, ...], list[MergeTree]] = {}
+        for merge in merges:
+            groups.setdefault(_structure(merge), []).append(merge)
+        kept = [group for group in groups.values() if len(group) >= GROUP_SIZE]
+        if not kept:
+            raise ValueError(
+                f"no structure is shared by {GROUP_SIZE} or more of the {len(merges)} shapes"
+            )
+        self._groups = [_Gaussian(group) for group in kept]
+        self._sizes = torch.tensor([len(group) for group in kept], dtype=torch.float64)
+
+    def sample(self, n: int, *, rng: torch.Generator | None = None) -> list[Array]:
+        """Draw the leaf boxes of ``n`` shapes."""
+        picks = torch.multinomial(self._sizes, n, replacement=True, generator=rng).tolist()
+        return expanded([self._groups[pick].sample(rng) for pick in picks])
+
+
+class _Gaussian:
+    def __init__(self, group: Sequence[MergeTree]) -> None:
+        self.like = group[0]
+        slots = np.stack([np.append(tree.boxes.ravel(), tree.syms.ravel()) for tree in group])
+        self.mean = slots.mean(0)
+        _, scale, axes = np.linalg.svd(slots - self.mean, full_matrices=False)
+        rank = min(COMPONENTS, len(group) - 1, len(scale))
+        self.spread = axes[:rank] * scale[:rank, None] / np.sqrt(len(group) - 1)
+
+    def sample(self, rng: torch.Generator | None) -> MergeTree:
+        slots = self.mean + _normal(len(self.spread), rng=rng) @ self.spread
+        cut = self.like.boxes.size
+        syms = slots[cut:].reshape(-1, 8)
+        syms[:, 0], syms[:, 7] = self.like.syms[:, 0], self.like.syms[:, 7]
+        return replace(self.like, boxes=slots[:cut].reshape(-1, 12), syms=syms)
+
+
+def _structure(merge: MergeTree) -> tuple[bytes, ...]:
+    kinds = symmetry.kinds(merge.syms)
+    with np.errstate(divide="ignore"):
+        folds = np.where(kinds == ROTATIONAL, np.round(1 / merge.syms[:, 7]), 0)
+    return merge.ops.tobytes(), kinds.tobytes(), folds.tobytes()
+
+
+def _normal(*shape: int, rng: torch.Generator | None) -> Array:
+    values: Array = torch.randn(*shape, generator=rng, dtype=torch.float64).numpy()
+    return values
+
+
+def _boxes_with_symmetry(merge: MergeTree) -> tuple[Array, Array]:
+    """Generators in the decoder's order and, a row each, the innermost symmetry above."""
+    children = merge.children()
+    box_row = np.cumsum(merge.ops == BOX) - 1
+    sym_row = np.cumsum((merge.ops != BOX) & (merge.ops != ADJ)) - 1
+    rows: list[int] = []
+    syms: list[int] = []
+    stack = [(len(merge) - 1, -1)]
+    while stack:
+        node, sym = stack.pop()
+        if merge.ops[node] == BOX:
+            rows.append(int(box_row[node]))
+            syms.append(sym)
+        elif merge.ops[node] == ADJ:
+            stack.extend((child, sym) for child in children[node])
+        else:
+            stack.append((children[node][0], int(sym_row[node])))
+    none = np.zeros((1, 8))
+    none[0, 0] = symmetry.NONE
+    return merge.boxes[rows], np.concatenate([merge.syms, none])[syms]
