@@ -86,6 +86,14 @@ def jitter_boxes(
     return noisy
 
 
+def large_groups(merges: Sequence[MergeTree]) -> list[list[MergeTree]]:
+    """Trees of the same node types, symmetry types and folds, :data:`GROUP_SIZE` or more."""
+    groups: dict[tuple[bytes, ...], list[MergeTree]] = {}
+    for merge in merges:
+        groups.setdefault(_structure(merge), []).append(merge)
+    return [group for group in groups.values() if len(group) >= GROUP_SIZE]
+
+
 class PcaGaussian:
     """A Gaussian for every structure: trees of one structure differ in their numbers only.
 
@@ -99,10 +107,7 @@ class PcaGaussian:
     """
 
     def __init__(self, merges: Sequence[MergeTree]) -> None:
-        groups: dict[tuple[bytes, ...], list[MergeTree]] = {}
-        for merge in merges:
-            groups.setdefault(_structure(merge), []).append(merge)
-        kept = [group for group in groups.values() if len(group) >= GROUP_SIZE]
+        kept = large_groups(merges)
         if not kept:
             raise ValueError(
                 f"no structure is shared by {GROUP_SIZE} or more of the {len(merges)} shapes"

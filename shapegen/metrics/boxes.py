@@ -157,7 +157,8 @@ def nearest_matrix(
     out = np.full(lower.shape, np.inf)
     _settle_rows(first, second, lower, out)
     if b is None:
-        return np.minimum(out, out.T)
+        np.minimum(out, out.T.copy(), out=out)
+        return out
     _settle_rows(second, first, lower.T, out.T)
     return out
 
@@ -199,11 +200,13 @@ def lower_bounds(a: BoxSets, b: BoxSets) -> Array:
         out[row] = bound / np.maximum(b.count, count)
     # The expanded square loses half the digits where two features nearly agree.
     scale = np.sqrt(max(float((ours**2).sum(1).max()), float(theirs_square.max())))
-    return np.maximum(out - 1e-7 * scale, 0.0)
+    out -= 1e-7 * scale
+    np.maximum(out, 0.0, out=out)
+    return out
 
 
 def _settle_rows(a: BoxSets, b: BoxSets, lower: Array, out: Array) -> None:
-    """Make the row minima of ``out`` exact: first the most promising, then all that may beat it."""
+    """Make the row minima of ``out`` exact: the most promising, then all that may beat those."""
     order = np.argsort(lower, axis=1, kind="stable")
     for row in range(len(a)):
         shape = a.take(slice(row, row + 1))
@@ -236,8 +239,9 @@ def _distances(shape: BoxSets, b: BoxSets, begin: int = 0) -> Array:
     totals += _left_over(
         shape.diagonal.sum(), np.add.reduceat(b.diagonal, b.start), int(shape.count[0]), b.count
     )
-    distances: Array = np.round(totals / np.maximum(b.count, shape.count[0]), DECIMALS)
-    return np.maximum(distances, 0.0)
+    totals /= np.maximum(b.count, shape.count[0])
+    distances: Array = np.maximum(np.round(totals, DECIMALS), 0.0)
+    return distances
 
 
 def _shifted(distance: Array, diagonal: Array, b: BoxSets) -> Array:

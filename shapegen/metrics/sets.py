@@ -11,8 +11,8 @@ Read every figure against the floor, the same figure of real shapes: MMD and cov
 sizes of the sets, and quality alone rewards a generator that repeats one good shape.
 
 References: Achlioptas et al., *Learning Representations and Generative Models for 3D Point
-Clouds*, 2018, section 4 (coverage, MMD); Yang et al., *PointFlow*, 2019, section 5.1 (1-NNA); Mo et
-al., *StructureNet*, 2019, section 5 (quality; what it calls coverage is the MMD here).
+Clouds*, 2018, section 4 (coverage, MMD); Yang et al., *PointFlow*, 2019, section 5.1 (1-NNA);
+Mo et al., *StructureNet*, 2019, section 5 (quality; what it calls coverage is the MMD here).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 def coverage(generated_reference: ArrayLike) -> float:
     """Share of the reference that is the nearest one of some generated shape; first on ties."""
     distance = _matrix(generated_reference)
-    return len(np.unique(distance.argmin(1))) / distance.shape[1]
+    return float(len(np.unique(distance.argmin(1))) / distance.shape[1])
 
 
 def mmd(generated_reference: ArrayLike) -> float:

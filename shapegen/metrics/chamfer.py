@@ -1,0 +1,91 @@
+"""Chamfer distance of box shapes on deterministic surface points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shapegen.core import boxes as box_algebra
+
+Array = NDArray[np.float64]
+
+SET_POINTS = 512
+"""Points a shape where whole sets are compared."""
+PAIR_POINTS = 2048
+"""Points a shape where pairs are compared."""
+
+_PLASTIC = 1.32471795724474602596
+
+
+def surface_points(boxes: ArrayLike, n: int = PAIR_POINTS) -> Array:
+    """Points ``(n, 3)`` on the faces of boxes ``(k, 12)``, evenly by area, always the same.
+
+    Faces in the order of box, axis and side (+ before -); point i lies in the face in which
+    ``(i + 1/2) / n`` of the summed area falls, at the place that the R2 sequence gives: points of
+    one face are spread evenly. Faces inside other boxes are sampled too.
+
+    Raises:
+        ValueError: No boxes, no points, or not finite.
+
+    Reference: Roberts, *The Unreasonable Effectiveness of Quasirandom Sequences*, 2018 (R2, of
+    the plastic number).
+    """
+    boxes = box_algebra.as_boxes(boxes)
+    if not len(boxes) or n < 1:
+        raise ValueError(f"surface points need boxes and a number >= 1; got {len(boxes)} and {n}")
+    if not np.isfinite(boxes).all():
+        raise ValueError("boxes must be finite; got NaN or infinity")
+    half = box_algebra.half_axes(boxes)
+    length = np.linalg.norm(half, axis=2)
+    area = 4.0 * length[:, [1, 2, 0]] * length[:, [2, 0, 1]]
+    edge = np.cumsum(np.repeat(area, 2, axis=1).ravel())  # (6 k,)
+    i = np.arange(n)
+    face = np.searchsorted(edge, (i + 0.5) / n * edge[-1], side="right")
+    # A shape without any area is its centres.
+    box, axis, side = np.unravel_index(np.minimum(face, len(edge) - 1), (len(boxes), 3, 2))
+    u = 2.0 * ((i + 1) / _PLASTIC % 1.0) - 1.0
+    v = 2.0 * ((i + 1) / _PLASTIC**2 % 1.0) - 1.0
+    points: Array = (
+        boxes[box, :3]
+        + half[box, axis] * (1.0 - 2.0 * side)[:, None]
+        + half[box, (axis + 1) % 3] * u[:, None]
+        + half[box, (axis + 2) % 3] * v[:, None]
+    )
+    return points
+
+
+def chamfer(a: ArrayLike, b: ArrayLike, *, points: int = PAIR_POINTS) -> float:
+    """Chamfer distance of two shapes ``(n, 12)``, ``(m, 12)``: not squared, in their unit.
+
+    Half the sum of the mean distances to the nearest point of the other. Two samplings of one
+    shape by other points are about .026 apart at 2048 points and .050 at 512 (chairs of diagonal
+    2): read it against that.
+    """
+    return float(chamfer_matrix([a], [b], points=points)[0, 0])
+
+
+def chamfer_matrix(
+    a: Sequence[ArrayLike], b: Sequence[ArrayLike] | None = None, *, points: int = SET_POINTS
+) -> Array:
+    """Chamfer distance of every shape of ``a`` from every shape of ``b`` (default: ``a``)."""
+    from scipy.spatial import cKDTree
+
+    ours = [surface_points(shape, points) for shape in a]
+    theirs = ours if b is None else [surface_points(shape, points) for shape in b]
+    if not ours or not theirs:
+        raise ValueError(f"both sets need a shape; got {len(ours)} and {len(theirs)}")
+    to_b = _one_way(ours, [cKDTree(cloud) for cloud in theirs])
+    if b is None:
+        return 0.5 * (to_b + to_b.T)
+    return 0.5 * (to_b + _one_way(theirs, [cKDTree(cloud) for cloud in ours]).T)
+
+
+def _one_way(clouds: Sequence[Array], trees: Sequence[object]) -> Array:
+    """Mean distance of every cloud's points to every tree: ``(clouds, trees)``."""
+    queries = np.concatenate(clouds)
+    return np.stack(
+        [tree.query(queries)[0].reshape(len(clouds), -1).mean(1) for tree in trees],  # type: ignore[attr-defined]
+        axis=1,
+    )

@@ -1,0 +1,249 @@
+"""Compare two sets of shapes, from memory or from files; no model is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from shapegen.core import boxes as box_algebra
+from shapegen.metrics import baselines, chamfer, sets
+from shapegen.metrics.boxes import nearest_matrix
+from shapegen.structures.merge_tree import MergeTree
+from shapegen.structures.part_tree import PartTree
+
+Array = NDArray[np.float64]
+Distance = Literal["boxes", "chamfer"]
+Figures = dict[str, float]
+
+METRICS = ("coverage", "mmd", "quality", "1nna", "diversity", "boxes_w1")
+"""What preset ``structures`` measures (:mod:`shapegen.metrics.sets`)."""
+PRESETS = ("structures",)
+CLOUD_PRESETS = ("pointflow", "lion-normbox")
+
+
+def compare(
+    samples: Any,
+    reference: Any,
+    *,
+    metrics: Sequence[str] = METRICS,
+    preset: str | None = None,
+    distance: Distance = "boxes",
+    train: Any = None,
+    draws: int = 5,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure how well samples stand for a reference, such as held-out data.
+
+    Args:
+        samples: Part trees, box arrays ``(k, 12)``, or a path: any file of part trees that
+            :func:`shapegen.read` takes, or a ``.jsonl`` of ``{"id", "boxes": [[12 numbers]]}``.
+        reference: The same.
+        metrics: Some of :data:`METRICS`.
+        preset: ``"structures"`` for part trees, which is also the default for them.
+        distance: ``"boxes"`` is the box-set distance D, ``"chamfer"`` that of 512 surface points.
+        train: Shapes that the samples' model was trained on: gives the floor (training shapes in
+            the samples' place) and a trivial baseline (a Gaussian for every structure where there
+            are merge trees, else training shapes with noise) beside the figures.
+        draws: The floor and the baseline are means of so many random draws.
+        seed: Of those draws.
+
+    Returns:
+        ``{"metrics": {name: value}, "floor": {...}, "baseline": {...}, "settings": {...}}``; floor
+        and baseline are empty without ``train``.
+
+    Raises:
+        ValueError: Unknown names, empty sets, or boxes that are not finite.
+        TypeError: Shapes of another kind.
+    """
+    _check_preset(preset)
+    ours, theirs = box_sets(samples, "samples"), box_sets(reference, "reference")
+    measure = SetMetrics(theirs, metrics=metrics, distance=distance)
+    settings = {
+        "samples": len(ours),
+        "reference": len(theirs),
+        "points": chamfer.SET_POINTS if distance == "chamfer" else None,
+        "normalisation": "none",
+        "distance": distance,
+        "emd": None,
+        "seed": seed,
+        "draws": draws if train is not None else 1,
+        "preset": "structures",
+    }
+    result: dict[str, Any] = {
+        "metrics": measure(ours),
+        "floor": {},
+        "baseline": {},
+        "settings": settings,
+    }
+    if train is not None:
+        known = _load(train) if isinstance(train, str | Path) else train
+        dev = box_sets(known, "train")
+        size = min(len(ours), len(dev))
+        name, baseline = trivial_baseline(known, dev)
+        settings |= {"train": len(dev), "floor_samples": size, "baseline": name}
+        result["floor"] = mean_of_draws(
+            lambda rng: measure([dev[i] for i in baselines.draw(size, len(dev), rng=rng)]),
+            draws,
+            seed,
+        )
+        result["baseline"] = mean_of_draws(
+            lambda rng: measure(baseline(len(ours), rng)), draws, seed
+        )
+    return result
+
+
+class SetMetrics:
+    """The figures of many sets of samples against one reference, measured once.
+
+    Args:
+        reference: Box arrays ``(k, 12)``.
+        metrics: Some of :data:`METRICS`.
+        distance: See :func:`compare`.
+    """
+
+    def __init__(
+        self,
+        reference: Sequence[Array],
+        *,
+        metrics: Sequence[str] = METRICS,
+        distance: Distance = "boxes",
+    ) -> None:
+        unknown = [name for name in metrics if name not in METRICS]
+        if unknown or not len(metrics):
+            raise ValueError(f"metrics must be some of {METRICS}; got {tuple(metrics)}")
+        if distance not in ("boxes", "chamfer"):
+            raise ValueError(f"distance must be 'boxes' or 'chamfer'; got {distance!r}")
+        self.metrics = tuple(metrics)
+        self._reference = list(reference)
+        self._matrix: Callable[..., Array] = (
+            nearest_matrix if distance == "boxes" else chamfer.chamfer_matrix
+        )
+        self._inside: dict[int, Array] = {}
+
+    def __call__(self, samples: Sequence[Array]) -> Figures:
+        """Measure one set of samples."""
+        asked, theirs = set(self.metrics), self._reference
+        figures: Figures = {}
+        if asked & {"coverage", "mmd", "quality", "1nna"}:
+            across = self._matrix(samples, theirs)
+            figures["coverage"] = sets.coverage(across)
+            figures["mmd"] = sets.mmd(across)
+            figures["quality"] = sets.quality(across)
+        if "1nna" in asked:
+            k = min(len(samples), len(theirs))
+            if len(samples) != len(theirs):
+                across = self._matrix(samples[:k], theirs[:k])
+            inside = self._matrix(samples[:k])
+            figures["1nna"] = sets.one_nna(inside, across, self._reference_inside(k))
+        if "diversity" in asked:
+            whole = "1nna" in asked and k == len(samples)
+            figures["diversity"] = sets.diversity(inside if whole else self._matrix(samples))
+        if "boxes_w1" in asked:
+            figures["boxes_w1"] = sets.boxes_w1(
+                [len(shape) for shape in samples], [len(shape) for shape in theirs]
+            )
+        return {name: figures[name] for name in self.metrics}
+
+    def _reference_inside(self, k: int) -> Array:
+        if k not in self._inside:
+            self._inside[k] = self._matrix(self._reference[:k])
+        return self._inside[k]
+
+
+def trivial_baseline(
+    train: Any, dev: Sequence[Array]
+) -> tuple[str, Callable[[int, torch.Generator], list[Array]]]:
+    """Name and sampler of the baseline that the training set allows."""
+    merges = merge_trees(train)
+    if merges is not None and baselines.large_groups(merges):
+        pca = baselines.PcaGaussian(merges)
+        return "pca_gaussian", lambda n, rng: pca.sample(n, rng=rng)
+    return "jitter", lambda n, rng: baselines.jitter_boxes(dev, n, rng=rng)
+
+
+def mean_of_draws(measure: Callable[[torch.Generator], Figures], draws: int, seed: int) -> Figures:
+    """Mean of every figure over ``draws`` random streams, seeded ``seed``, ``seed + 1``, ..."""
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1; got {draws}")
+    all_draws = [measure(torch.Generator().manual_seed(seed + draw)) for draw in range(draws)]
+    return {name: float(np.mean([one[name] for one in all_draws])) for name in all_draws[0]}
+
+
+def box_sets(shapes: Any, what: str = "shapes") -> list[Array]:
+    """Leaf boxes ``(k, 12)`` of every shape of part trees, arrays or a file, checked."""
+    if isinstance(shapes, str | Path):
+        shapes = _load(shapes)
+    if isinstance(shapes, PartTree | np.ndarray) or not isinstance(shapes, Iterable):
+        raise TypeError(
+            f"{what} must be part trees, a list of (k, 12) arrays or a path; "
+            f"got {type(shapes).__name__}"
+        )
+    arrays = [
+        shape.facing("+z").boxes() if isinstance(shape, PartTree) else _array(shape, what)
+        for shape in shapes
+    ]
+    if not arrays:
+        raise ValueError(f"{what} must hold at least one shape; got none")
+    for number, array in enumerate(arrays):
+        if not (len(array) and np.isfinite(array).all()):
+            wrong = "boxes that are not finite" if len(array) else "no boxes"
+            raise ValueError(
+                f"every shape of {what} needs finite boxes; shape {number} has {wrong}"
+            )
+    return arrays
+
+
+def merge_trees(trees: Any) -> list[MergeTree] | None:
+    """The merge hierarchies of part trees, or None unless every one has its own."""
+    merges = [tree.facing("+z").merge for tree in trees if isinstance(tree, PartTree)]
+    kept = [merge for merge in merges if merge is not None]
+    return kept if kept and len(kept) == len(trees) else None
+
+
+def _check_preset(preset: str | None) -> None:
+    if preset in CLOUD_PRESETS:
+        raise ValueError(f"preset {preset!r} measures point clouds; for part trees: 'structures'")
+    if preset is not None and preset not in PRESETS:
+        raise ValueError(f"preset must be one of {PRESETS + CLOUD_PRESETS}; got {preset!r}")
+
+
+def _array(shape: ArrayLike, what: str) -> Array:
+    try:
+        return box_algebra.as_boxes(shape)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{what} must be part trees, a list of (k, 12) arrays or a path; one is "
+            f"{type(shape).__name__}"
+        ) from error
+
+
+def _load(path: str | Path) -> Any:
+    from shapegen.data.files import read
+
+    path = Path(path)
+    return _box_lines(path) or read(path)
+
+
+def _box_lines(path: Path) -> list[Array]:
+    """The arrays of a JSONL file of plain boxes; none if it is another kind of file."""
+    if path.suffix != ".jsonl" or not path.is_file():
+        return []
+    arrays = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(filter(str.strip, lines), start=1):
+            try:
+                entry = json.loads(line)
+                if number == 1 and not (isinstance(entry, dict) and "boxes" in entry):
+                    return []
+                arrays.append(box_algebra.as_boxes(entry["boxes"]))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: not {{'id', 'boxes': [[12 numbers], ...]}}"
+                ) from error
+    return arrays
