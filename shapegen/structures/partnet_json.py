@@ -34,7 +34,7 @@ from shapegen.structures.partnet_nodes import (
     ParsedShape,
     parse_root,
 )
-from shapegen.structures.repair import RepairMode, RepairReport, repair_boxes
+from shapegen.structures.repair import RepairMode, RepairReport, repair_shapes
 
 MAX_TEXT = 2**26
 """Most bytes of one JSON text, that is of a ``.json`` file or of a line of ``.jsonl``."""
@@ -83,14 +83,22 @@ def read_partnet(
             problems.append(str(error))
         if problems and rejects is None:
             raise ValueError(problems[0])
-    boxes = _repaired(shapes, repair, counts, problems)
+    for shape in shapes:
+        counts.counts.update(shape.notes)
+    mended, refused = repair_shapes(
+        [shape.boxes for shape in shapes],
+        mode=repair,
+        report=counts,
+        place=lambda number, node: shapes[number].place(node),
+    )
+    problems += refused
     if problems and rejects is None:
         raise ValueError(problems[0])
     if rejects is not None:
         rejects.extend(problems)
     if report is None:
         counts.warn(path)
-    trees = [_tree(shape, rows) for shape, rows in boxes]
+    trees = [_tree(shapes[number], boxes) for number, boxes in mended.items()]
     if not trees and not problems:
         raise ValueError(f"{path} holds no shapes; at least one is needed")
     return PartTrees(trees)
@@ -241,41 +249,6 @@ def _plain_root(boxes: Any, place: str) -> dict[str, Any]:
         for number, row in enumerate(rows.tolist(), start=1)
     ]
     return {"id": 0, "label": "shape", "box": list(map(float, whole)), "children": children}
-
-
-def _repaired(
-    shapes: list[ParsedShape], mode: RepairMode, report: RepairReport, problems: list[str]
-) -> list[tuple[ParsedShape, NDArray[np.float64]]]:
-    """Mend the boxes of all shapes at once, or shape by shape when one cannot be mended."""
-    for shape in shapes:
-        report.counts.update(shape.notes)
-    if not shapes:
-        return []
-    starts = np.cumsum([0, *(len(shape.boxes) for shape in shapes)])
-    whole = RepairReport()
-    try:
-        boxes = repair_boxes(
-            np.concatenate([shape.boxes for shape in shapes]),
-            mode=mode,
-            starts=starts[:-1],
-            report=whole,
-        )
-    except ValueError:
-        kept = []
-        for shape in shapes:
-            try:
-                kept.append((shape, repair_boxes(shape.boxes, mode=mode, report=report, place=shape.place)))
-            except ValueError as error:
-                problems.append(str(error))
-        return kept
-    report.counts.update(whole.counts)
-    report.boxes += whole.boxes
-    report.mode = mode
-    # A copy each, so that one shape does not keep the whole file in memory.
-    return [
-        (shape, boxes[start:end].copy())
-        for shape, start, end in zip(shapes, starts[:-1], starts[1:], strict=True)
-    ]
 
 
 def _tree(shape: ParsedShape, boxes: NDArray[np.float64]) -> PartTree:

@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -87,6 +88,12 @@ class RepairReport:
         ]
         return f"{', '.join(parts) or 'nothing to mend'}; {self.boxes} boxes"
 
+    def add(self, other: RepairReport) -> None:
+        """Add the counts of another report."""
+        self.counts.update(other.counts)
+        self.boxes += other.boxes
+        self.mode = other.mode
+
     def warn(self, source: object, *, stacklevel: int = 2) -> None:
         """Warn, in one line, if anything was mended or would have to be."""
         if self.mended:
@@ -129,8 +136,10 @@ def repair_boxes(
     longest = _longest_sides(boxes, np.asarray(starts))
     broken = _breaches(boxes, longest)
     for rule, rows in broken.items():
+        if not rows.any():
+            continue
         report.counts[rule] += int(rows.sum())
-        if mode == "refuse" and rule != OUT_OF_RANGE and rows.any():
+        if mode == "refuse" and rule != OUT_OF_RANGE:
             row = int(rows.argmax())
             raise ValueError(f"{place(row)}: {rule}; got the box {boxes[row].round(6).tolist()}")
     if mode == "keep":
@@ -138,6 +147,55 @@ def repair_boxes(
     if not longest.all():
         raise ValueError(f"{place(int((longest == 0).argmax()))}: no box of the shape has a side")
     return _mended(boxes, broken, longest)
+
+
+def repair_shapes(
+    groups: Sequence[NDArray[np.float64]],
+    *,
+    mode: RepairMode,
+    report: RepairReport,
+    place: Callable[[int, int], str],
+) -> tuple[dict[int, NDArray[np.float64]], list[str]]:
+    """Apply the rules to the boxes of many shapes, at once where none has to be refused.
+
+    Args:
+        groups: ``(n, 12)`` of every shape.
+        mode: As in :func:`repair_boxes`.
+        report: Gets the counts.
+        place: Shape and box number to words.
+
+    Returns:
+        The boxes by shape number, and a line for every shape that has to be refused.
+    """
+    if not groups:
+        return {}, []
+    starts = np.cumsum([0, *map(len, groups)])
+    whole = RepairReport()
+    try:
+        boxes = repair_boxes(np.concatenate(groups), mode=mode, starts=starts[:-1], report=whole)
+    except ValueError:
+        return _repair_singly(groups, mode, report, place)
+    report.add(whole)
+    # A copy each, so that one shape does not keep the whole file in memory.
+    parts = zip(starts[:-1], starts[1:], strict=True)
+    return {number: boxes[a:b].copy() for number, (a, b) in enumerate(parts)}, []
+
+
+def _repair_singly(
+    groups: Sequence[NDArray[np.float64]],
+    mode: RepairMode,
+    report: RepairReport,
+    place: Callable[[int, int], str],
+) -> tuple[dict[int, NDArray[np.float64]], list[str]]:
+    mended, refused = {}, []
+    for number, boxes in enumerate(groups):
+        try:
+            mended[number] = repair_boxes(
+                boxes, mode=mode, report=report, place=partial(place, number)
+            )
+        except ValueError as error:
+            refused.append(str(error))
+    return mended, refused
 
 
 def _refuse_impossible(boxes: NDArray[np.float64], place: Callable[[int], str]) -> None:
