@@ -5,22 +5,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from shapegen.core import latent
 from shapegen.core.objective import Objective
-from shapegen.scene import Scene
+
+if TYPE_CHECKING:
+    from shapegen.scene import Scene
 
 
+@runtime_checkable
 class Shapes(Protocol):
     """A batch of results or of data: part trees, clouds, images, ..."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: Any, /) -> Any: ...
+    def __getitem__(self, index: Any, /) -> Any:
+        """One shape by a number; a batch of the same kind by a slice or several numbers."""
+        ...
 
     def to_scene(self) -> Scene:
         """All shapes as points, boxes, meshes and images."""

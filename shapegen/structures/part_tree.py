@@ -216,11 +216,13 @@ class PartTrees(Sequence[PartTree]):
     def __getitem__(self, index: int) -> PartTree: ...
 
     @overload
-    def __getitem__(self, index: slice) -> PartTrees: ...
+    def __getitem__(self, index: slice | Sequence[int]) -> PartTrees: ...
 
-    def __getitem__(self, index: int | slice) -> PartTree | PartTrees:
+    def __getitem__(self, index: int | slice | Sequence[int]) -> PartTree | PartTrees:
         if isinstance(index, slice):
             return PartTrees(self._trees[index])
+        if isinstance(index, Sequence):
+            return PartTrees([self._trees[each] for each in index])
         return self._trees[index]
 
     def __iter__(self) -> Iterator[PartTree]:

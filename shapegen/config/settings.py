@@ -1,0 +1,242 @@
+"""What a run is made of: the model, the data and the training."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from shapegen import registry
+from shapegen.config import strict, yaml_files
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the shapes come from and which of them are kept from training."""
+
+    path: str | None = None
+    """A file of shapes. ``${NAME}`` is an environment variable; a relative path in a
+    configuration file starts at that file's folder."""
+    name: str | None = None
+    """Instead of a path: a procedural set of the catalog, made on the spot."""
+    count: int | None = None
+    """Shapes of the procedural set to make."""
+    seed: int = 0
+    """Of the procedural set."""
+    holdout: int | float = 0
+    """Shapes, or the share, kept for evaluation: neither trained on nor used to choose."""
+    validation: int | float = 0
+    """Shapes, or the share, of the rest by whose loss the best checkpoint is chosen."""
+    validation_path: str | None = None
+    """Instead of ``validation``: a file of shapes."""
+    split: Literal["random", "family"] = "random"
+    """``random``: the last shapes of ``RandomState(split_seed).permutation``. ``family``: whole
+    families of similar shapes."""
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.name is None):
+            raise ValueError("exactly one of `path` (a file) and `name` (a procedural set) is due")
+        if (self.name is None) != (self.count is None):
+            raise ValueError("count belongs to a procedural set `name`, and is due there")
+        if self.count is not None and self.count < 1:
+            raise ValueError(f"count must be at least 1; got {self.count}")
+        if self.validation and self.validation_path is not None:
+            raise ValueError("validation and validation_path exclude each other")
+        for key in ("holdout", "validation"):
+            value = getattr(self, key)
+            if value < 0 or (isinstance(value, float) and value >= 1):
+                raise ValueError(
+                    f"{key} must be a number of shapes or a share below 1; got {value}"
+                )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a model is trained; every field has a default."""
+
+    epochs: int = 100
+    """Passes over the training shapes."""
+    batch_size: int = 64
+    """Shapes a step, over all processes; the short last batch of an epoch is kept."""
+    accumulate: int = 1
+    """Pieces that a batch is cut into to save memory; the step is that of the whole batch."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = 1e-3
+    rates: dict[str, float] = field(default_factory=dict)
+    """Learning rates of single objectives by name, where they differ (a GAN's two)."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    """``cosine`` falls to ``final_factor`` at the last step; ``step`` multiplies by
+    ``step_factor`` every ``step_every`` steps."""
+    warmup: int = 0
+    """Steps in which the rate rises linearly from near 0."""
+    final_factor: float = 0.0
+    step_every: int = 500
+    step_factor: float = 0.9
+    clip: float | None = None
+    """Largest norm of an objective's gradient; null: any."""
+    ema: float | None = None
+    """Decay a step of the weights' moving average, which is then what is saved; null: none."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    seed: int = 0
+    """Of the one random stream: order of the shapes and noise of the losses."""
+    max_minutes: float | None = None
+    """Stop, saved, after this time (of each start); null: run to the end."""
+    save_every: int = 10
+    """Epochs from one checkpoint, and one validation, to the next; the last epoch has one."""
+    log_every: int = 50
+    """Steps from one line of the log to the next; a line holds means since the line before."""
+    pictures_every: int = 0
+    """Epochs from one picture of samples to the next; 0: none."""
+    pictures: int = 12
+    """Samples in a picture."""
+    tensorboard: bool = True
+    """Write TensorBoard files too, where it is installed."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: int = 1
+    """Processes, started by torchrun."""
+
+    def __post_init__(self) -> None:
+        counts = ["epochs", "batch_size", "accumulate", "step_every", "save_every", "log_every"]
+        for key in [*counts, "pictures", "devices"]:
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1; got {getattr(self, key)}")
+        for key in ["warmup", "pictures_every", "weight_decay", "seed"]:
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key} must not be negative; got {getattr(self, key)}")
+        for key in ["learning_rate", "step_factor", "clip", "max_minutes"]:
+            value = getattr(self, key)
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"{key} must be positive and finite; got {value}")
+        if not all(0 < rate < float("inf") for rate in self.rates.values()):
+            raise ValueError(f"rates must be positive and finite; got {self.rates}")
+        for key, value in (
+            ("betas", self.betas[0]),
+            ("betas", self.betas[1]),
+            ("ema", self.ema or 0.0),
+        ):
+            if not 0 <= value < 1:
+                raise ValueError(f"{key} must be at least 0 and below 1; got {value}")
+        if not 0 <= self.final_factor <= 1:
+            raise ValueError(f"final_factor must be from 0 to 1; got {self.final_factor}")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A model's name and its own dataclass."""
+
+    name: str
+    """Key in ``shapegen.models()``."""
+    fields: Any
+    """The model's config; in a file its keys stand beside ``name``."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One experiment: a file in ``configs/``."""
+
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig
+
+
+def load_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a configuration file and apply overrides such as ``train.epochs=3``.
+
+    Raises:
+        ValueError: Anything wrong with the file or an override, in one line that names it.
+    """
+    path = Path(path)
+    values = yaml_files.read(path)
+    _anchor(values, path.parent)
+    values = yaml_files.override(values, overrides)
+    _anchor(values, Path())
+    try:
+        return run_from_dict(values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def run_from_dict(values: Mapping[str, Any]) -> RunConfig:
+    """Build a :class:`RunConfig` from sections ``model``, ``data`` and ``train``, strictly.
+
+    Raises:
+        ValueError: Unknown model or key, missing key, wrong type or value.
+    """
+    model = values.get("model")
+    if not isinstance(model, Mapping) or not isinstance(model.get("name"), str):
+        raise ValueError(f"missing key `model.name`; accepted: {', '.join(registry.MODELS)}")
+    name = str(model["name"])
+    cls = registry.config_class(name)
+    known = [
+        *strict.keys(cls, "model"),
+        *strict.keys(DataConfig, "data"),
+        *strict.keys(TrainConfig, "train"),
+    ]
+    sections = {"data": DataConfig, "train": TrainConfig}
+    plain = dict(values) | {key: {} for key in sections if values.get(key) is None}
+    # The sections first: a misspelt one is an unknown key of the run.
+    for key in set(plain) - {"model", *sections}:
+        strict.from_dict(_Sections, {key: None}, known=known)
+    fields = {key: value for key, value in model.items() if key != "name"}
+    return RunConfig(
+        ModelConfig(name, strict.from_dict(cls, fields, at="model", known=known)),
+        strict.from_dict(DataConfig, plain["data"], at="data", known=known),
+        strict.from_dict(TrainConfig, plain["train"], at="train", known=known),
+    )
+
+
+def run_to_dict(run: RunConfig) -> dict[str, Any]:
+    """The sections that :func:`run_from_dict` builds an equal run from."""
+    return {
+        "model": {"name": run.model.name, **strict.to_dict(run.model.fields)},
+        "data": strict.to_dict(run.data),
+        "train": strict.to_dict(run.train),
+    }
+
+
+def dump(run: RunConfig, path: str | Path) -> None:
+    """Write a run as YAML, or as JSON where the name ends in ``.json``; nothing is lost."""
+    yaml_files.write(run_to_dict(run), path)
+
+
+def expand(path: str) -> Path:
+    """Replace ``${NAME}`` by environment variables and ``~`` by the home folder.
+
+    Raises:
+        ValueError: A variable that is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if not os.environ.get(name):
+            raise ValueError(
+                f"the environment variable {name} in `{path}` is not set; "
+                f"set it to a folder: export {name}=/path/to/data"
+            )
+        return os.environ[name]
+
+    return Path(re.sub(r"\$\{(\w+)\}", value, path)).expanduser()
+
+
+@dataclass(frozen=True)
+class _Sections:
+    model: Any = None
+    data: Any = None
+    train: Any = None
+
+
+def _anchor(values: dict[str, Any], folder: Path) -> None:
+    """Make plain relative paths of the data section absolute, from ``folder``."""
+    data = values.get("data")
+    if not isinstance(data, dict):
+        return
+    for key in ("path", "validation_path"):
+        path = data.get(key)
+        if isinstance(path, str) and path and not path.startswith(("$", "~")):
+            data[key] = str(Path(os.path.abspath(folder / path)))

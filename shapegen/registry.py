@@ -1,0 +1,107 @@
+"""The models by name: a line each, and classes that are imported when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shapegen.base import GenerativeModel
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a model lives and what it is."""
+
+    module: str
+    model: str
+    """Class in the module."""
+    config: str
+    """Frozen dataclass in the module that the class is built from."""
+    family: str
+    summary: str
+    capabilities: tuple[str, ...]
+    """What can be done with it beside training and sampling."""
+    paper: str
+
+
+MODELS: dict[str, Entry] = {
+    "grass": Entry(
+        module="shapegen.structures.grass",
+        model="GRASS",
+        config="GRASSConfig",
+        family="structures",
+        summary="recursive VAE over binary merge trees of part boxes and their symmetries",
+        capabilities=("encode", "reconstruct", "interpolate"),
+        paper="Li et al., GRASS: Generative Recursive Autoencoders for Shape Structures, 2017",
+    ),
+}
+
+
+def models() -> dict[str, str]:
+    """Every model's name with one line: family, what it is, capabilities, paper."""
+    return {
+        name: f"{entry.family}: {entry.summary}; {', '.join(('sample', *entry.capabilities))} "
+        f"({entry.paper})"
+        for name, entry in MODELS.items()
+    }
+
+
+def entry(name: str) -> Entry:
+    """Look a model up.
+
+    Raises:
+        ValueError: No model of that name; the nearest one is named.
+    """
+    if name in MODELS:
+        return MODELS[name]
+    from shapegen.config.strict import nearest
+
+    raise ValueError(f"unknown model `{name}`; {nearest(str(name).lower(), MODELS)}")
+
+
+def model_class(name: str) -> type[GenerativeModel]:
+    """Import a model's class."""
+    found: type[GenerativeModel] = getattr(_module(name), entry(name).model)
+    return found
+
+
+def config_class(name: str) -> type[Any]:
+    """Import the dataclass that a model is built from."""
+    found: type[Any] = getattr(_module(name), entry(name).config)
+    return found
+
+
+def build(name: str, **config: Any) -> GenerativeModel:
+    """Build an untrained model; its first weights come from torch's global random stream.
+
+    Args:
+        name: Key in :func:`models`.
+        **config: Fields of the model's dataclass, as plain values.
+
+    Raises:
+        ValueError: Unknown model or field, or a value of the wrong type or out of range.
+    """
+    from shapegen.config.strict import from_dict
+
+    return model_class(name)(from_dict(config_class(name), config, at=name))
+
+
+def build_seeded(name: str, config: Any, seed: int) -> GenerativeModel:
+    """Build an untrained model whose first weights depend on ``seed`` alone.
+
+    Args:
+        name: Key in :func:`models`.
+        config: The model's dataclass.
+        seed: Of the first weights; the caller's random state is left as it was.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return model_class(name)(config)
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(entry(name).module)
