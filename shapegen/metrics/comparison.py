@@ -85,7 +85,7 @@ def compare(
         known = _load(train) if isinstance(train, str | Path) else train
         dev = box_sets(known, "train")
         size = min(len(ours), len(dev))
-        name, baseline = trivial_baseline(known, dev)
+        name, baseline = trivial_baseline(merge_trees(known), dev)
         settings |= {"train": len(dev), "floor_samples": size, "baseline": name}
         result["floor"] = mean_of_draws(
             lambda rng: measure([dev[i] for i in baselines.draw(size, len(dev), rng=rng)]),
@@ -157,11 +157,15 @@ class SetMetrics:
 
 
 def trivial_baseline(
-    train: Any, dev: Sequence[Array]
+    merges: Sequence[MergeTree], dev: Sequence[Array]
 ) -> tuple[str, Callable[[int, torch.Generator], list[Array]]]:
-    """Name and sampler of the baseline that the training set allows."""
-    merges = merge_trees(train)
-    if merges is not None and baselines.large_groups(merges):
+    """Name and sampler of the baseline that a training set allows.
+
+    Args:
+        merges: Its merge trees; empty if it has none.
+        dev: Its boxes.
+    """
+    if baselines.large_groups(merges):
         pca = baselines.PcaGaussian(merges)
         return "pca_gaussian", lambda n, rng: pca.sample(n, rng=rng)
     return "jitter", lambda n, rng: baselines.jitter_boxes(dev, n, rng=rng)
@@ -199,11 +203,11 @@ def box_sets(shapes: Any, what: str = "shapes") -> list[Array]:
     return arrays
 
 
-def merge_trees(trees: Any) -> list[MergeTree] | None:
-    """The merge hierarchies of part trees, or None unless every one has its own."""
+def merge_trees(trees: Any) -> list[MergeTree]:
+    """The merge hierarchies of part trees; empty unless every one has its own."""
     merges = [tree.facing("+z").merge for tree in trees if isinstance(tree, PartTree)]
     kept = [merge for merge in merges if merge is not None]
-    return kept if kept and len(kept) == len(trees) else None
+    return kept if len(kept) == len(trees) else []
 
 
 def _check_preset(preset: str | None) -> None:
@@ -224,10 +228,10 @@ def _array(shape: ArrayLike, what: str) -> Array:
 
 
 def _load(path: str | Path) -> Any:
-    from shapegen.data.files import read
+    from shapegen.structures.files import read_part_trees
 
     path = Path(path)
-    return _box_lines(path) or read(path)
+    return _box_lines(path) or read_part_trees(path)
 
 
 def _box_lines(path: Path) -> list[Array]:

@@ -101,7 +101,8 @@ def structure(pairs: Sequence[TreePair]) -> dict[str, float]:
         ``sym_type_unexpanded_share``: predicted symmetries whose type is .15 or more off every
         kind, which the authors' code drops in silence. ``symmetry_kind_share``: right kind, of
         the SYM nodes at right places. ``symmetry_error``: there, mean corner distance between the
-        images of the true generator under the predicted and the true symmetry.
+        images of the true generator under the predicted and the true symmetry. Both are NaN where
+        there is nothing to judge.
     """
     _refuse_none(pairs)
     aligned = [_align(ours, true) for ours, true in pairs]
@@ -113,13 +114,14 @@ def structure(pairs: Sequence[TreePair]) -> dict[str, float]:
         "op_sequence_exact_share": float(np.mean([part.prefix == part.total for part in aligned])),
         "node_prefix_share": sum(part.prefix for part in aligned) / total,
         "node_ancestor_share": sum(part.right for part in aligned) / total,
-        "sym_type_unexpanded_share": _mean(_unexpanded(types)),
+        "sym_type_unexpanded_share": float(unexpanded(types).mean()) if len(types) else 0.0,
         "symmetry_kind_share": _mean(kinds),
         "symmetry_error": _mean(errors),
     }
 
 
-def _unexpanded(types: Array) -> NDArray[np.bool_]:
+def unexpanded(types: Array) -> NDArray[np.bool_]:
+    """Whether symmetry types ``(n,)`` are too far from every kind for the authors' code."""
     off: Array = np.abs(types[:, None] - np.array([-1.0, 0.0, 1.0])).min(1)
     return off >= symmetry.OFFICIAL_TOLERANCE
 
@@ -191,5 +193,5 @@ def _refuse_none(pairs: Sequence[object]) -> None:
         raise ValueError("reconstruction figures need at least one shape; got none")
 
 
-def _mean(values: Sequence[float] | NDArray[np.bool_]) -> float:
-    return float(np.mean(values)) if len(values) else 0.0
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from shapegen.core import boxes as box_algebra
 from shapegen.structures.contact import gaps, pairs_of
 from shapegen.structures.part_tree import PartTree
-from shapegen.structures.relations import residual
+from shapegen.structures.relations import residuals
 
 Array = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ def connected(boxes: ArrayLike, *, tolerance: float = TOLERANCE) -> bool:
 def symmetric(tree: PartTree, *, tolerance: float = TOLERANCE) -> bool:
     """Whether every relation of siblings, adjacency too, holds within the tolerance."""
     reach = tolerance * _diagonal(tree.boxes())
-    return all(residual(edge, tree.box) <= reach for edge in tree.edges)
+    return bool((residuals(tree) <= reach).all())
 
 
 def standing(boxes: ArrayLike, *, tolerance: float = TOLERANCE) -> bool:
