@@ -1,0 +1,1 @@
+"""Measured work: ``python -m benchmarks WORKLOAD`` prints a JSON line."""
