@@ -7,6 +7,8 @@ every function reads them by one rule (:func:`axes`).
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -89,6 +91,27 @@ def orthonormalised(boxes: ArrayLike) -> Array:
     boxes = as_boxes(boxes)
     frame = axes(boxes)
     return np.concatenate([boxes[:, :3], np.abs(boxes[:, 3:6]), frame[:, 0], frame[:, 1]], axis=1)
+
+
+_PERMUTATIONS = np.array(list(itertools.permutations(range(3))))
+
+
+def canonicalised(boxes: ArrayLike) -> Array:
+    """The same boxes with their axes renamed and turned to be closest to the coordinate axes.
+
+    A box has 24 descriptions, one a rotation of the cube; this picks the one whose frame has the
+    largest trace, so that like boxes have like numbers.
+    """
+    boxes = as_boxes(boxes)
+    frame = axes(boxes)  # (n, axis, coordinate)
+    rows = np.arange(len(boxes))[:, None]
+    along = np.abs(frame)[:, _PERMUTATIONS, np.arange(3)].sum(2)  # (n, 6)
+    chosen = _PERMUTATIONS[along.argmax(1)]  # (n, 3): the axis that serves each coordinate
+    turned = frame[rows, chosen]
+    signs = np.sign(np.einsum("njj->nj", turned))
+    turned = turned * np.where(signs == 0, 1.0, signs)[:, :, None]
+    lengths = np.abs(boxes[:, 3:6])[rows, chosen]
+    return np.concatenate([boxes[:, :3], lengths, turned[:, 0], turned[:, 1]], axis=1)
 
 
 def mesh(boxes: ArrayLike) -> tuple[Array, NDArray[np.int64]]:

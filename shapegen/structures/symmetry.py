@@ -109,6 +109,41 @@ def expand(
     return out, source
 
 
+def canonicalised(syms: ArrayLike, centres: ArrayLike) -> Array:
+    """The same symmetries in one description each, as far as that is possible.
+
+    A plane or an axis has two directions and any number of points: the direction gets a positive
+    largest component, the point becomes the one closest to the origin. A translation's end position
+    becomes the centre of the last copy. Type and directions become exact.
+
+    Args:
+        syms: ``(m, 8)``.
+        centres: ``(m, 3)``: centre of the part that every symmetry repeats.
+    """
+    syms, centres = _as_syms(syms), np.asarray(centres, dtype=np.float64)
+    out = syms.copy()
+    kind = kinds(syms)
+    out[:, 0] = kind
+    rows = (kind == ROTATIONAL) | (kind == REFLECTIVE)
+    direction = _unit(syms[:, 1:4])
+    leading = np.abs(direction).argmax(1)
+    sign = np.sign(direction[np.arange(len(syms)), leading])
+    direction = direction * np.where(sign == 0, 1.0, sign)[:, None]
+    along = (direction * syms[:, 4:7]).sum(1, keepdims=True) * direction
+    out[rows, 1:4] = direction[rows]
+    plane = kind == REFLECTIVE
+    out[plane, 4:7] = along[plane]
+    out[plane, 7] = 0.0
+    axis = kind == ROTATIONAL
+    out[axis, 4:7] = (syms[:, 4:7] - along)[axis]
+    step = kind == TRANSLATIONAL
+    copies = copy_counts(centres, syms)
+    moved = step & (copies > 0) & np.isfinite(copies)
+    out[moved, 4:7] = centres[moved] + copies[moved, None] * syms[moved, 1:4]
+    out[step, 7] = 0.0
+    return out
+
+
 def rotation_matrices(axis: Array, angle: Array) -> Array:
     """Matrices ``(m, 3, 3)`` that turn by ``angle`` (m,) radians about unit axes ``(m, 3)``."""
     x, y, z = axis.T

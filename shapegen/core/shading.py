@@ -1,0 +1,135 @@
+"""Light for pictures of shapes: many small lights with shadows, one mechanism for all softness.
+
+A key light (a cluster of directions) and a sky (directions over the upper half) are each drawn as
+a small shadow map; the maps lie in one atlas, which is filled by a single call of the rasteriser.
+Soft shadows, the shade in corners and the shadow on the ground come out of the same sum
+``sum_k weight_k max(0, n . l_k) visible_k``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapegen.core.raster import Canvas
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+TILE = 80
+"""Side of one light's shadow map in texels."""
+
+FILL = 0.16
+"""Light from everywhere, never in shadow, so that nothing is black."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lights:
+    """Distant lights."""
+
+    directions: Float
+    """``(k, 3)``: unit vectors towards the lights, all above the horizon."""
+    weights: Float
+    """``(k,)``: light received by a surface that faces the light."""
+
+
+def studio(azimuth: float) -> Lights:
+    """A soft key light from the upper left of a viewer at ``azimuth`` and a bright sky."""
+    key = _towards(_cap(7, radius=0.16), np.array([np.sin(-0.75), 1.25, np.cos(-0.75)]))
+    sky = _cap(15, radius=1.2)
+    # The sky is brighter on the viewer's side (+z): faces that are seen are never flat dark.
+    weights = (1.0 + 0.45 * sky[:, 2]) * 0.95 / len(sky)
+    sin, cos = np.sin(azimuth), np.cos(azimuth)
+    turn = np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
+    return Lights(
+        np.concatenate([key, sky]) @ turn,
+        np.concatenate([np.full(len(key), 0.62 / len(key)), weights]),
+    )
+
+
+class Shadows:
+    """What a set of lights sees of triangles.
+
+    Args:
+        triangles: ``(t, 3, 3)`` in the scene; at least one.
+        lights: The lights.
+    """
+
+    def __init__(self, triangles: Float, lights: Lights) -> None:
+        self.lights = lights
+        corners = triangles.reshape(-1, 3)
+        low, high = corners.min(0), corners.max(0)
+        middle, radius = 0.5 * (low + high), max(0.5 * float(np.linalg.norm(high - low)), 1e-9)
+        count = len(lights.directions)
+        # Texel x, texel y and nearness of light k are columns 3 k .. 3 k + 2 of p @ matrix + shift
+        frames = _frames(lights.directions)
+        scale = np.array([(TILE - 4) / 2, (TILE - 4) / 2, 1.0]) / radius
+        self._matrix = (frames * scale[:, None]).reshape(3 * count, 3).T
+        self._shift = np.tile([TILE / 2, TILE / 2, 2.0], count) - middle @ self._matrix
+        self.texel = 2 * radius / (TILE - 4)
+        seen = (corners @ self._matrix + self._shift).reshape(-1, 3, count, 3)
+        seen[..., 1] += TILE * np.arange(count)[None, None, :]
+        canvas = Canvas(TILE * count, TILE)
+        canvas.draw(seen.transpose(2, 0, 1, 3).reshape(-1, 3, 3))
+        self._atlas = canvas.nearness.ravel()
+        self._slack = np.float32(0.6 * self.texel / radius)
+
+    def light(self, points: Float, normals: Float) -> Float32:
+        """Light ``(n,)`` that reaches points ``(n, 3)`` with unit normals ``(n, 3)``.
+
+        Args:
+            points: On the surface of the triangles, or anywhere.
+            normals: Outward.
+        """
+        directions = self.lights.directions
+        facing = np.maximum(normals @ directions.T, 0.0).astype(np.float32)
+        # A step along the normal keeps a surface from shading itself through its own texels.
+        raised = (points + 1.5 * self.texel * normals).astype(np.float32)
+        seen = raised @ self._matrix.astype(np.float32) + self._shift.astype(np.float32)
+        seen = seen.reshape(len(points), -1, 3)
+        x = np.clip(seen[..., 0].astype(np.int32), 0, TILE - 1)
+        y = np.clip(seen[..., 1].astype(np.int32), 0, TILE - 1)
+        y += TILE * np.arange(len(directions), dtype=np.int32)
+        visible = seen[..., 2] + self._slack > self._atlas[y * TILE + x]
+        return np.asarray((facing * visible) @ self.lights.weights.astype(np.float32))
+
+    def open_light(self, normals: Float) -> Float:
+        """Light ``(n,)`` that would reach surfaces with these normals if nothing stood around."""
+        facing = np.maximum(normals @ self.lights.directions.T, 0.0)
+        return np.asarray(facing @ self.lights.weights)
+
+
+def to_linear(srgb: Float) -> Float:
+    """Light of display values in 0..1, by the power 2.2."""
+    return np.asarray(np.asarray(srgb, dtype=np.float64) ** 2.2)
+
+
+def to_display(light: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Display values in 0..1 of light; what is brighter than white becomes white."""
+    return np.asarray(np.clip(light, 0.0, 1.0) ** (1 / 2.2))
+
+
+def _cap(count: int, *, radius: float) -> Float:
+    """Evenly spread directions within ``radius`` (radians) of straight up."""
+    index = np.arange(count) + 0.5
+    height = 1.0 - index / count * (1.0 - np.cos(radius))
+    turn = index * np.pi * (3.0 - np.sqrt(5.0))  # the golden angle
+    flat = np.sqrt(np.maximum(1.0 - height**2, 0.0))
+    return np.stack([flat * np.cos(turn), height, flat * np.sin(turn)], axis=1)
+
+
+def _frames(directions: Float) -> Float:
+    """``(k, 3, 3)``: two axes across each direction, and the direction."""
+    spare = np.eye(3)[np.abs(directions).argmin(1)]
+    right = np.cross(spare, directions)
+    right /= np.linalg.norm(right, axis=1, keepdims=True)
+    return np.stack([right, np.cross(directions, right), directions], axis=1)
+
+
+def _towards(cap: Float, direction: Float) -> Float:
+    """Turn directions around straight up to lie around ``direction``."""
+    unit = direction / np.linalg.norm(direction)
+    right, other, _ = _frames(unit[None])[0]
+    return np.asarray(cap @ np.stack([right, unit, other]))

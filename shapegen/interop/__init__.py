@@ -1,0 +1,32 @@
+"""The original repositories' checkpoints, read without running their code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from shapegen.base import GenerativeModel
+from shapegen.interop.grass import load_grass
+
+Checkpoint = Mapping[str, Any] | str | Path
+
+LOADERS: dict[str, Callable[..., GenerativeModel]] = {"grass": load_grass}
+
+
+def load_official(name: str, checkpoint: Checkpoint, **config: Any) -> GenerativeModel:
+    """Load an official checkpoint into our model of the same name, in eval mode.
+
+    Args:
+        name: ``"grass"``.
+        checkpoint: State dicts, or a path to them (``.safetensors``, or a ``torch.save`` file that
+            ``weights_only=True`` can read). GRASS: ``{"encoder": state dict, "decoder": state
+            dict}``, or a folder that holds an encoder's and a decoder's file.
+        **config: Fields of the model's config; sizes are read off the weights.
+
+    Raises:
+        ValueError: An unknown name, a missing or misshaped tensor, or a pickle that needs code.
+    """
+    if name not in LOADERS:
+        raise ValueError(f"no official checkpoints of {name!r} are read; known: {sorted(LOADERS)}")
+    return LOADERS[name](checkpoint, **config)
