@@ -68,7 +68,7 @@ def gaps(boxes: ArrayLike, pairs: ArrayLike | None = None, *, beyond: float = np
 
 def gap(a: ArrayLike, b: ArrayLike) -> float:
     """Smallest distance between two boxes ``(12,)`` each; 0 where they touch or overlap."""
-    return float(gaps(np.stack([np.asarray(a), np.asarray(b)]), [[0, 1]])[0])
+    return float(gaps([a, b], [[0, 1]])[0])
 
 
 def set_gap(a: ArrayLike, b: ArrayLike) -> float:
@@ -146,9 +146,10 @@ def _edge_distance(offset: Array, half_a: Array, half_b: Array) -> Array:
     uu, vv, uv = (u * u).sum(3), (v * v).sum(3), (u * v).sum(3)
     ud, vd = (u * between).sum(3), (v * between).sum(3)
     area = uu * vv - uv**2
-    safe = np.maximum(area, 1e-300)
+    crossing = area > 1e-14 * uu * vv
+    safe = np.where(crossing, area, 1.0)
     s, t = (ud * vv - vd * uv) / safe, (ud * uv - vd * uu) / safe
-    inside = (area > 1e-14 * uu * vv) & (np.abs(s) <= 1) & (np.abs(t) <= 1)
+    inside = crossing & (np.abs(s) <= 1) & (np.abs(t) <= 1)
     normal = between - s[..., None] * u + t[..., None] * v
     squared = np.where(inside, (normal**2).sum(3), np.inf)
     least: Array = np.sqrt(squared.min((1, 2)))
