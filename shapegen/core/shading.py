@@ -18,10 +18,7 @@ from shapegen.core.raster import Canvas
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
-TILE = 80
-"""Side of one light's shadow map in texels."""
-
-FILL = 0.16
+FILL = 0.17
 """Light from everywhere, never in shadow, so that nothing is black."""
 
 
@@ -40,12 +37,12 @@ def studio(azimuth: float) -> Lights:
     key = _towards(_cap(7, radius=0.16), np.array([np.sin(-0.75), 1.25, np.cos(-0.75)]))
     sky = _cap(15, radius=1.2)
     # The sky is brighter on the viewer's side (+z): faces that are seen are never flat dark.
-    weights = (1.0 + 0.45 * sky[:, 2]) * 0.95 / len(sky)
+    weights = (1.0 + 0.45 * sky[:, 2]) * 1.1 / len(sky)
     sin, cos = np.sin(azimuth), np.cos(azimuth)
     turn = np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
     return Lights(
         np.concatenate([key, sky]) @ turn,
-        np.concatenate([np.full(len(key), 0.62 / len(key)), weights]),
+        np.concatenate([np.full(len(key), 0.68 / len(key)), weights]),
     )
 
 
@@ -55,23 +52,24 @@ class Shadows:
     Args:
         triangles: ``(t, 3, 3)`` in the scene; at least one.
         lights: The lights.
+        tile: Side of one light's shadow map in texels.
     """
 
-    def __init__(self, triangles: Float, lights: Lights) -> None:
-        self.lights = lights
+    def __init__(self, triangles: Float, lights: Lights, *, tile: int = 80) -> None:
+        self.lights, self.tile = lights, tile
         corners = triangles.reshape(-1, 3)
         low, high = corners.min(0), corners.max(0)
         middle, radius = 0.5 * (low + high), max(0.5 * float(np.linalg.norm(high - low)), 1e-9)
         count = len(lights.directions)
         # Texel x, texel y and nearness of light k are columns 3 k .. 3 k + 2 of p @ matrix + shift
         frames = _frames(lights.directions)
-        scale = np.array([(TILE - 4) / 2, (TILE - 4) / 2, 1.0]) / radius
+        scale = np.array([(tile - 4) / 2, (tile - 4) / 2, 1.0]) / radius
         self._matrix = (frames * scale[:, None]).reshape(3 * count, 3).T
-        self._shift = np.tile([TILE / 2, TILE / 2, 2.0], count) - middle @ self._matrix
-        self.texel = 2 * radius / (TILE - 4)
+        self._shift = np.tile([tile / 2, tile / 2, 2.0], count) - middle @ self._matrix
+        self.texel = 2 * radius / (tile - 4)
         seen = (corners @ self._matrix + self._shift).reshape(-1, 3, count, 3)
-        seen[..., 1] += TILE * np.arange(count)[None, None, :]
-        canvas = Canvas(TILE * count, TILE)
+        seen[..., 1] += tile * np.arange(count)[None, None, :]
+        canvas = Canvas(tile * count, tile)
         canvas.draw(seen.transpose(2, 0, 1, 3).reshape(-1, 3, 3))
         self._atlas = canvas.nearness.ravel()
         self._slack = np.float32(0.6 * self.texel / radius)
@@ -89,10 +87,10 @@ class Shadows:
         raised = (points + 1.5 * self.texel * normals).astype(np.float32)
         seen = raised @ self._matrix.astype(np.float32) + self._shift.astype(np.float32)
         seen = seen.reshape(len(points), -1, 3)
-        x = np.clip(seen[..., 0].astype(np.int32), 0, TILE - 1)
-        y = np.clip(seen[..., 1].astype(np.int32), 0, TILE - 1)
-        y += TILE * np.arange(len(directions), dtype=np.int32)
-        visible = seen[..., 2] + self._slack > self._atlas[y * TILE + x]
+        x = np.clip(seen[..., 0].astype(np.int32), 0, self.tile - 1)
+        y = np.clip(seen[..., 1].astype(np.int32), 0, self.tile - 1)
+        y += self.tile * np.arange(len(directions), dtype=np.int32)
+        visible = seen[..., 2] + self._slack > self._atlas[y * self.tile + x]
         return np.asarray((facing * visible) @ self.lights.weights.astype(np.float32))
 
     def open_light(self, normals: Float) -> Float:
