@@ -1,0 +1,71 @@
+"""Colours of parts: few, harmonious, told apart by colour-blind eyes, fixed by the label's text."""
+
+from __future__ import annotations
+
+import colorsys
+import zlib
+
+from shapegen.scene import Colour
+
+PALETTE: dict[str, Colour] = {
+    name: (int(code[:2], 16) / 255, int(code[2:4], 16) / 255, int(code[4:], 16) / 255)
+    for name, code in {
+        "blue": "5f97d4",
+        "amber": "f2c46e",
+        "brick": "c9654a",
+        "teal": "63bba8",
+        "plum": "8561a0",
+        "rose": "eba7ae",
+        "slate": "75869a",
+        "olive": "98a04a",
+        "sky": "a9d5ea",
+        "cocoa": "7d5b48",
+    }.items()
+}
+"""The order is that in which unlabelled parts take colours: neighbours differ in lightness."""
+
+WORDS = {
+    "blue": ("back", "headboard", "door", "side_panel", "frame", "body", "pole"),
+    "amber": ("seat", "tabletop", "top", "cushion", "mattress", "drawer", "front_panel", "shade"),
+    "brick": ("base", "leg", "legs", "foot", "support", "block"),
+    "teal": ("arm", "armrest", "shelf", "table_shelf", "compartment", "bar"),
+    "plum": ("head", "headrest", "handle", "footboard", "back_panel"),
+    "slate": ("other", "bottom_panel"),
+    "sky": ("top_panel", "divider_panel", "pillow", "bulb"),
+    "cocoa": ("stretcher", "runner"),
+}
+"""Which colour names the second part of a label (chair/chair_BACK/bar); others by their text."""
+
+_COLOR_OF = {word: color for color, words in WORDS.items() for word in words}
+_SHADES = (0.0, 0.035, -0.035, 0.07, -0.06)
+
+
+def label_color(label: str) -> Colour:
+    """The colour of a full label: the hue of what it belongs to, a shade for the part itself.
+
+    ``chair/chair_back/bar`` and ``chair/chair_back/panel`` are shades of one colour. The same
+    text has the same colour in every shape and on every machine.
+    """
+    parts = label.split("/")
+    owner = parts[min(1, len(parts) - 1)]
+    word = owner.removeprefix(f"{parts[0]}_")
+    names = list(PALETTE)
+    name = _COLOR_OF.get(word) or names[zlib.crc32(word.encode()) % len(names)]
+    rest = "/".join(parts[2:])
+    # Python's own hash differs from run to run.
+    shade = _SHADES[zlib.crc32(rest.encode()) % len(_SHADES)] if rest else 0.0
+    return _shaded(PALETTE[name], shade)
+
+
+def ranked_color(rank: int) -> Colour:
+    """The colour of the part of this rank, for parts without labels."""
+    colors = [PALETTE[name] for name in ("brick", "amber", "blue", "teal", "plum", "rose")]
+    colors += [color for color in PALETTE.values() if color not in colors]
+    lap, place = divmod(rank, len(colors))
+    return _shaded(colors[place], _SHADES[min(lap, len(_SHADES) - 1)])
+
+
+def _shaded(color: Colour, shade: float) -> Colour:
+    hue, lightness, saturation = colorsys.rgb_to_hls(*color)
+    red, green, blue = colorsys.hls_to_rgb(hue, min(max(lightness + shade, 0.0), 1.0), saturation)
+    return round(red, 6), round(green, 6), round(blue, 6)
