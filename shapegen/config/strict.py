@@ -99,15 +99,12 @@ def nearest(name: str, choices: Iterable[str]) -> str:
 
 
 def _unknown(key: str, at: str, accepted: Iterable[str], known: list[str]) -> str:
+    # A key that stands in the wrong section, else a misspelt one.
+    meant = [path for path in known if path.rsplit(".", 1)[-1] == key]
     near = difflib.get_close_matches(key, list(accepted), n=1, cutoff=0.6)
-    if near:
-        return (
-            f"unknown key {_named(_joined(at, key))}; did you mean {_named(_joined(at, near[0]))}?"
-        )
-    # A key that stands in the wrong section.
-    for path in known:
-        if path.rsplit(".", 1)[-1] == key:
-            return f"unknown key {_named(_joined(at, key))}; did you mean {_named(path)}?"
+    meant += [_joined(at, name) for name in near]
+    if meant:
+        return f"unknown key {_named(_joined(at, key))}; did you mean {_named(meant[0])}?"
     return f"unknown key {_named(_joined(at, key))}; accepted: {_listed(accepted)}"
 
 

@@ -1,0 +1,99 @@
+"""The shapes of a run: read or made, and split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapegen.base import Shapes
+from shapegen.config import DataConfig, expand
+
+
+@dataclass(frozen=True)
+class DataSplit:
+    """Shapes by their use."""
+
+    train: Shapes
+    validation: Shapes | None
+    """To choose the best checkpoint by."""
+    holdout: Shapes | None
+    """For evaluation only."""
+
+
+def load_data(config: DataConfig) -> DataSplit:
+    """Read or make the shapes that a configuration names, and split them.
+
+    Hold-out first, then validation from the rest, both by the same rule. A random split keeps the
+    order of the permutation, a family split that of the file.
+
+    Raises:
+        ValueError: Missing or bad file, unknown procedural set, an environment variable that is
+            not set, or too few shapes for the split.
+    """
+    shapes = _all(config)
+    rest = np.arange(len(shapes))
+    rest, holdout = _hold_out(shapes, rest, config.holdout, config)
+    rest, chosen = _hold_out(shapes, rest, config.validation, config)
+    validation = _taken(shapes, chosen) if len(chosen) else None
+    if config.validation_path is not None:
+        validation = _read(config.validation_path)
+    return DataSplit(
+        _taken(shapes, rest), validation, _taken(shapes, holdout) if len(holdout) else None
+    )
+
+
+Index = NDArray[np.int64]
+
+
+def _all(config: DataConfig) -> Shapes:
+    if config.path is not None:
+        return _read(config.path)
+    from shapegen.data.catalog import make
+
+    assert config.name is not None
+    assert config.count is not None
+    return make(config.name, count=config.count, seed=config.seed)
+
+
+def _read(path: str) -> Shapes:
+    from shapegen.data.files import read
+
+    return read(expand(path))
+
+
+def _hold_out(
+    shapes: Shapes, among: Index, amount: int | float, config: DataConfig
+) -> tuple[Index, Index]:
+    count = round(amount * len(shapes)) if isinstance(amount, float) else amount
+    if not count:
+        return among, among[:0]
+    if count >= len(among):
+        raise ValueError(f"cannot hold {count} of {len(among)} shapes out and train on the rest")
+    from shapegen.metrics.splits import family_split, random_split
+
+    if config.split == "random" and len(among) == len(shapes):
+        rest, out = random_split(len(among), held_out=count, seed=config.split_seed)
+    elif config.split == "random":
+        # What is left of the permutation is in random order already.
+        rest, out = np.arange(len(among) - count), np.arange(len(among) - count, len(among))
+    else:
+        boxes = [_boxes(shapes[int(index)]) for index in among]
+        rest, out = family_split(boxes, held_out=count, seed=config.split_seed)
+    return among[rest], among[out]
+
+
+def _boxes(shape: Any) -> Any:
+    from shapegen.structures.part_tree import PartTree
+
+    if not isinstance(shape, PartTree):
+        raise ValueError(f"a family split is of part trees; got {type(shape).__name__}")
+    return shape.boxes()
+
+
+def _taken(shapes: Shapes, indices: Sequence[int] | Index) -> Shapes:
+    taken: Shapes = shapes[[int(index) for index in indices]]
+    return taken

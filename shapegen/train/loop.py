@@ -1,0 +1,74 @@
+"""Training as a function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shapegen.base import GenerativeModel, Prepared, Shapes
+from shapegen.config import TrainConfig
+from shapegen.formats.atomic import replacing
+from shapegen.train import parallel, streams
+from shapegen.train import state as run_state
+from shapegen.train.trainer import Trainer, TrainResult
+
+
+def fit(
+    model: GenerativeModel,
+    data: Shapes | Prepared,
+    config: TrainConfig | None = None,
+    *,
+    out: str | Path,
+    resume: bool = False,
+    validation: Shapes | Prepared | None = None,
+    progress: bool = True,
+) -> TrainResult:
+    """Train a model in place; afterwards it has the weights of ``last.safetensors``.
+
+    In ``out``: ``last.safetensors``; ``best.safetensors`` (lowest validation loss, if there is
+    validation); ``state.safetensors``, from which a run resumes; ``log.jsonl``; ``tensorboard/``;
+    ``samples/``. On the CPU a run that was killed at any moment and resumed ends equal, bit for
+    bit, to one that was not. Ctrl-C, SIGTERM and the end of ``max_minutes`` save and return.
+
+    Args:
+        model: Keeps its weights as the first ones.
+        data: Shapes, or what ``model.prepare`` made of them.
+        config: Default: every field's default.
+        out: Folder, made if missing.
+        resume: Go on from the state in ``out``; start where there is none.
+        validation: Shapes to choose the best checkpoint by.
+        progress: Show a bar on a terminal, plain lines elsewhere, on the standard error.
+
+    Raises:
+        ValueError: ``out`` holds a run and ``resume`` is false, or a run with other settings;
+            it is not writable; bad data.
+        TrainingDiverged: A loss or weight is not finite; the checkpoints are the last good ones.
+        OSError: The disk is full; the last checkpoint is whole.
+    """
+    config = config or TrainConfig()
+    folder = _writable(Path(out))
+    old = run_state.read(folder)
+    if old is not None and not resume:
+        raise ValueError(
+            f"{folder} holds a run of {old.values['step']} steps; resume it or choose another "
+            "folder"
+        )
+    fabric = parallel.start(config)
+    with (
+        streams.isolated(fabric.device, config.seed + fabric.global_rank),
+        streams.StopRequest(config.max_minutes) as stop,
+    ):
+        model.to(fabric.device)
+        parallel.same_start(model, fabric)
+        trainer = Trainer(model, data, config, folder, fabric, validation)
+        trainer.restore(old)
+        return trainer.run(stop, shown=progress and fabric.is_global_zero)
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        with replacing(folder / ".writable") as aside:
+            aside.write_bytes(b"")
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise ValueError(f"cannot write to the folder {folder}: {error.strerror}") from None
+    return folder
