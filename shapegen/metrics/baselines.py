@@ -37,18 +37,22 @@ def draw(n: int, count: int, *, rng: torch.Generator | None = None) -> Index:
     return order
 
 
-def leaf_boxes(merge: MergeTree) -> Array:
-    """Boxes ``(k, 12)`` of a merge tree, symmetries expanded as the authors' code does."""
-    return expanded([merge])[0]
+def expanded(merges: Sequence[MergeTree], *, official: bool = True) -> list[Array]:
+    """Boxes ``(k, 12)`` of every tree with its symmetric copies, in the decoder's order.
 
-
-def expanded(merges: Sequence[MergeTree]) -> list[Array]:
-    """:func:`leaf_boxes` of many trees at once."""
+    Args:
+        merges: Trees in one frame.
+        official: As the authors' code reads symmetries: every box of a translated generator
+            counts its own copies. Otherwise all boxes of a generator have as many.
+    """
     if not merges:
         return []
-    boxes, syms = zip(*map(_boxes_with_symmetry, merges), strict=True)
-    owner = np.repeat(np.arange(len(merges)), [len(part) for part in boxes])
-    out, source = symmetry.expand(np.concatenate(boxes), np.concatenate(syms), official=True)
+    parts, vectors, generators = zip(*map(_boxes_with_symmetry, merges), strict=True)
+    boxes, syms = np.concatenate(parts), np.concatenate(vectors)
+    owner = np.repeat(np.arange(len(merges)), [len(part) for part in parts])
+    centres = boxes[:, :3] if official else _centres(boxes, owner, np.concatenate(generators))
+    counts = symmetry.copy_counts(centres, syms, official=official)
+    out, source = symmetry.expand(boxes, syms, official=official, counts=counts)
     ends = np.cumsum(np.bincount(owner[source], minlength=len(merges)))
     return np.split(out, ends[:-1])
 
@@ -57,6 +61,7 @@ def jitter(
     merges: Sequence[MergeTree],
     n: int,
     *,
+    official: bool = True,
     scale: float = JITTER,
     rng: torch.Generator | None = None,
 ) -> list[Array]:
@@ -67,7 +72,7 @@ def jitter(
         boxes = merge.boxes.copy()
         boxes[:, :6] += scale * _normal(len(boxes), 6, rng=rng)
         noisy.append(replace(merge, boxes=boxes))
-    return expanded(noisy)
+    return expanded(noisy, official=official)
 
 
 def jitter_boxes(
@@ -102,23 +107,29 @@ class PcaGaussian:
     symmetries. A sample draws a group by its size, then the numbers; types and folds are the
     group's.
 
+    Args:
+        merges: The training set.
+        official: How samples are expanded, see :func:`expanded`.
+
     Raises:
         ValueError: No group is large enough.
     """
 
-    def __init__(self, merges: Sequence[MergeTree]) -> None:
+    def __init__(self, merges: Sequence[MergeTree], *, official: bool = True) -> None:
         kept = large_groups(merges)
         if not kept:
             raise ValueError(
                 f"no structure is shared by {GROUP_SIZE} or more of the {len(merges)} shapes"
             )
+        self._official = official
         self._groups = [_Gaussian(group) for group in kept]
         self._sizes = torch.tensor([len(group) for group in kept], dtype=torch.float64)
 
     def sample(self, n: int, *, rng: torch.Generator | None = None) -> list[Array]:
         """Draw the leaf boxes of ``n`` shapes."""
         picks = torch.multinomial(self._sizes, n, replacement=True, generator=rng).tolist()
-        return expanded([self._groups[pick].sample(rng) for pick in picks])
+        trees = [self._groups[pick].sample(rng) for pick in picks]
+        return expanded(trees, official=self._official)
 
 
 class _Gaussian:
@@ -150,8 +161,17 @@ def _normal(*shape: int, rng: torch.Generator | None) -> Array:
     return values
 
 
-def _boxes_with_symmetry(merge: MergeTree) -> tuple[Array, Array]:
-    """Generators in the decoder's order and, a row each, the innermost symmetry above."""
+def _centres(boxes: Array, owner: Index, generator: Index) -> Array:
+    """Mean centre ``(n, 3)`` of the boxes that share a box's symmetry."""
+    _, group = np.unique(np.stack([owner, generator]), axis=1, return_inverse=True)
+    total = np.zeros((len(boxes), 3))
+    np.add.at(total, group, boxes[:, :3])
+    centres: Array = (total[: group.max() + 1] / np.bincount(group)[:, None])[group]
+    return centres
+
+
+def _boxes_with_symmetry(merge: MergeTree) -> tuple[Array, Array, Index]:
+    """Boxes in the decoder's order, the innermost symmetry above each, and its number."""
     children = merge.children()
     box_row = np.cumsum(merge.ops == BOX) - 1
     sym_row = np.cumsum((merge.ops != BOX) & (merge.ops != ADJ)) - 1
@@ -169,4 +189,4 @@ def _boxes_with_symmetry(merge: MergeTree) -> tuple[Array, Array]:
             stack.append((children[node][0], int(sym_row[node])))
     none = np.zeros((1, 8))
     none[0, 0] = symmetry.NONE
-    return merge.boxes[rows], np.concatenate([merge.syms, none])[syms]
+    return merge.boxes[rows], np.concatenate([merge.syms, none])[syms], np.array(syms)

@@ -17,9 +17,11 @@ from shapegen.metrics.comparison import (
     SetMetrics,
     box_sets,
     mean_of_draws,
+    official_reading,
     trivial_baseline,
 )
 from shapegen.metrics.reconstruction import unexpanded
+from shapegen.metrics.teacher_forcing import teacher_forced
 from shapegen.metrics.validity import validity_shares
 from shapegen.structures.merge_tree import MergeTree
 from shapegen.structures.part_tree import PartTree
@@ -119,7 +121,9 @@ def evaluate(
     found, _ = nearest(test[0], train[0])
     retrieved = [(train[0][i], train[1][i]) for i in found]
     result: dict[str, Any] = {
-        "metrics": generation | _reconstruction_figures(model, data_test, test),
+        "metrics": generation
+        | _reconstruction_figures(model, data_test, test)
+        | teacher_forced(model, data_test),
         **rivals,
         "retrieval": _pairs_figures(retrieved, test),
         "validity": {
@@ -149,11 +153,14 @@ def evaluate(
 
 
 def _decode(model: StructureModel, z: Tensor) -> Decoded:
-    ended = [bool(value) for value in model.decode_trees(z).complete]
-    trees: list[PartTree | None] = []
-    for tree, complete in zip(model.decode(z), ended, strict=True):
-        small = tree.merge is not None and len(tree.merge) < MAX_NODES
-        trees.append(tree if complete and small and len(tree.boxes()) <= MAX_BOXES else None)
+    trees: list[PartTree | None] = [None] * len(z)
+    ended = np.flatnonzero(model.decode_trees(z).complete)
+    if len(ended):
+        # What did not end by itself may not even have finite boxes.
+        for row, tree in zip(ended, model.decode(z[torch.from_numpy(ended)]), strict=True):
+            small = tree.merge is not None and len(tree.merge) < MAX_NODES
+            if small and len(tree.boxes()) <= MAX_BOXES:
+                trees[row] = tree.facing("+z")
     return Decoded(trees)
 
 
@@ -175,6 +182,7 @@ def _rivals(
     boxes, merges = train
     floor_size = min(size, len(boxes))
     name, baseline = trivial_baseline(merges, boxes)
+    official = official_reading(merges, boxes)
     return name, {
         "floor": mean_of_draws(
             lambda rng: measure(
@@ -185,7 +193,9 @@ def _rivals(
         ),
         "baseline": mean_of_draws(lambda rng: measure(baseline(size, rng)), draws, seed),
         "jitter": mean_of_draws(
-            lambda rng: measure(baselines.jitter(merges, size, rng=rng)), draws, seed
+            lambda rng: measure(baselines.jitter(merges, size, official=official, rng=rng)),
+            draws,
+            seed,
         ),
     }
 
@@ -195,7 +205,7 @@ def _reconstruction_figures(
 ) -> Figures:
     decoded = _decode(model, model.encode(data_test))
     pairs = [
-        (None if tree is None else tree.facing("+z").boxes(), merge)
+        (None if tree is None else tree.boxes(), merge)
         for tree, merge in zip(decoded.trees, decoded.merges, strict=True)
     ]
     figures = _pairs_figures(pairs, test)
@@ -232,10 +242,14 @@ def _counts(
 
 
 def _boxes_and_merges(trees: Any, what: str) -> tuple[list[Any], list[MergeTree]]:
+    boxes = box_sets(trees, what)
+    return boxes, [_merge(tree.facing("+z")) for tree in trees]
+
+
+def _merge(tree: PartTree) -> MergeTree:
     from shapegen.structures.merging import to_merge_tree
 
-    boxes = box_sets(trees, what)
-    return boxes, [to_merge_tree(tree.facing("+z")) for tree in trees]
+    return to_merge_tree(tree) if tree.merge is None else tree.merge
 
 
 def _mean(figures: Iterable[Figures]) -> Figures:

@@ -14,7 +14,6 @@ from shapegen.metrics.baselines import (
     jitter,
     jitter_boxes,
     large_groups,
-    leaf_boxes,
 )
 from shapegen.structures.merge_tree import ADJ, BOX, SYM, MergeTree
 
@@ -78,8 +77,16 @@ def test_expansion_is_the_plain_recursion() -> None:
     ]
     for found, tree in zip(expanded(trees), trees, strict=True):
         np.testing.assert_allclose(found, recursed(tree), atol=1e-12)
-        np.testing.assert_array_equal(found, leaf_boxes(tree))
     assert expanded([]) == []
+
+
+def test_a_generator_of_two_boxes_has_one_count_unless_read_the_official_way() -> None:
+    tree = random_merge(0, [BOX, BOX, ADJ, SYM, BOX, ADJ], [ROW])
+    centres = np.array([[0.0, 0, 0], [0, 0, 0.6], [9, 9, 9]])
+    tree = MergeTree(tree.ops, np.hstack([centres, tree.boxes[:, 3:]]), tree.syms)
+    # The end at 1.5 is 3 steps of .5 from 0, 1.8 from .6, 2.4 from the mean, .3.
+    assert len(expanded([tree])[0]) == (1 + 3) + (1 + 2) + 1
+    assert len(expanded([tree], official=False)[0]) == (1 + 2) + (1 + 2) + 1
 
 
 def chairs(count: int) -> list[MergeTree]:
@@ -127,13 +134,13 @@ def test_no_large_group_is_refused() -> None:
 
 def test_jitter_moves_centres_and_lengths_of_generators_only() -> None:
     tree = random_merge(5, [BOX, SYM, BOX, ADJ], [MIRROR])
-    noisy = np.array(jitter([tree], 2000, rng=stream(2))) - leaf_boxes(tree)
+    noisy = np.array(jitter([tree], 2000, rng=stream(2))) - expanded([tree])[0]
     assert np.abs(noisy[:, :, 6:]).max() == 0.0
     np.testing.assert_allclose(noisy[:, :, :6].std(0), 0.03, rtol=0.1)
     # Right child first: the generator, then its mirror image, which moves along with it.
     np.testing.assert_allclose(noisy[:, 1, 0], -noisy[:, 0, 0], atol=1e-12)
     still = jitter([tree], 1, scale=0.0, rng=stream(3))
-    np.testing.assert_array_equal(still[0], leaf_boxes(tree))
+    np.testing.assert_array_equal(still[0], expanded([tree])[0])
 
 
 def test_jitter_of_plain_boxes_leaves_the_shapes_alone() -> None:

@@ -109,7 +109,7 @@ def test_bad_matrices_are_refused(bad: Array) -> None:
 
 
 def test_mismatched_and_too_small_sets_are_refused() -> None:
-    gg, gr, rr = matrices(5, 4, 7)
+    _, gr, rr = matrices(5, 4, 7)
     with pytest.raises(ValueError, match=r"\(5, 5\)"):
         one_nna(rr, gr, rr)
     with pytest.raises(ValueError, match="square"):
