@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import gzip
 import io
+import itertools
 import zlib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ MAX_BYTES = 2**30
 """Most bytes that are unpacked from one file: a small archive can declare terabytes."""
 
 GZIP_MAGIC = b"\x1f\x8b"
+_MOST_NEIGHBOURS = 1000
 
 
 def existing(path: str | Path) -> Path:
@@ -23,12 +25,10 @@ def existing(path: str | Path) -> Path:
         FileNotFoundError: There is nothing; the message names the nearest neighbour.
     """
     path = Path(path)
-    try:
-        if path.exists():
-            return path
-        names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    except ValueError as error:  # a NUL character
-        raise ValueError(f"not a path: {str(path)!r} ({error})") from None
+    if path.exists():
+        return path
+    beside = path.parent.iterdir() if path.parent.is_dir() else iter(())
+    names = [each.name for each in itertools.islice(beside, _MOST_NEIGHBOURS)]
     close = difflib.get_close_matches(path.name, names, n=1)
     hint = f"; did you mean {path.parent / close[0]}?" if close else ""
     raise FileNotFoundError(f"no such file or folder: {path}{hint}")

@@ -126,7 +126,7 @@ def write_partnet(
     trees = list(trees)
     if not trees:
         raise ValueError(f"nothing to write to {path}: at least one shape is needed")
-    if path.name.removesuffix(".gz").endswith(".jsonl"):
+    if _is_lines(path):
         lines = [_dumped({"id": t.name, "root": partnet_node(t, decimals)}) for t in trees]
         write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
         return
@@ -174,7 +174,7 @@ def _entries(path: Path, problems: list[str]) -> Iterator[tuple[str, str, Any]]:
     """Every shape's place for messages, name by default, and JSON value."""
     data = read_bytes(path)
     stem = _stem(path)
-    if not path.name.removesuffix(".gz").endswith(".jsonl"):
+    if not _is_lines(path):
         try:
             value = _loaded(data, str(path))
         except ValueError as error:
@@ -298,6 +298,10 @@ def _edge_numbers(edge: Relation, position: list[int], decimals: int | None) -> 
 
 def _dumped(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _is_lines(path: Path) -> bool:
+    return path.name.lower().removesuffix(".gz").endswith(".jsonl")
 
 
 def _stem(path: Path) -> str:

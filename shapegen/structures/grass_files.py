@@ -1,0 +1,310 @@
+"""GRASS's data files: binary merge trees as padded arrays, in ``.npz`` or ``.mat``.
+
+``.npz``: ``boxes (N, B, 12)``, ``ops (N, O)``, ``syms (N, S, 8)`` and perhaps ``index (N,)``.
+``.mat``, the original layout: ``box_data.mat`` with ``boxes (12, B N)``, ``op_data.mat`` with
+``ops (O, N)``, ``sym_data.mat`` with ``syms (8, S N)``, tree after tree; one file with all three
+is read as well. ops are padded with -1, boxes and syms with 0; the sizes of the padding are read
+off the files (the authors' are B 30, O 50, S 10).
+
+Frame: the files have y up, left-right along z, and the front at +x. Readers turn shapes to the
+frame of the toolkit (front +z), writers back.
+
+Bad boxes (directions that are not unit, zero sides) are kept in ``PartTree.merge``, since a model
+that is compared with the original has to see the same numbers, and mended in the boxes of the
+tree itself, by the rules of :mod:`shapegen.structures.repair`.
+
+Reference: Li et al., *GRASS: Generative Recursive Autoencoders for Shape Structures*, 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapegen.formats.compressed import existing
+from shapegen.formats.mat import read_mat, write_mat
+from shapegen.formats.npz import read_arrays, write_arrays
+from shapegen.structures.merge_tree import BOX, SYM, MergeTree, pad
+from shapegen.structures.merging import to_merge_tree, to_part_tree
+from shapegen.structures.part_tree import FRONTS, PartTree, PartTrees
+from shapegen.structures.repair import RepairMode, RepairReport, repair_boxes, repair_shapes
+
+Frame = Literal["toolkit", "file"]
+"""Front +z as everywhere in the toolkit, or +x as the file's numbers stand."""
+
+MAT_FILES = {"boxes": "box_data.mat", "ops": "op_data.mat", "syms": "sym_data.mat"}
+OFFICIAL_SIZES = {"boxes": 30, "ops": 50, "syms": 10}
+_PADDING = -1
+
+
+@dataclass(frozen=True)
+class GrassArrays:
+    """The padded arrays of a data set, as they stand in the file."""
+
+    boxes: NDArray[np.float64]
+    """``(N, B, 12)``."""
+    ops: NDArray[np.int64]
+    """``(N, O)``: node types in post-order, -1 after the end."""
+    syms: NDArray[np.float64]
+    """``(N, S, 8)``."""
+    names: tuple[str, ...]
+    """The shapes' numbers in the original order."""
+
+
+def read_grass(
+    path: str | Path,
+    *,
+    frame: Frame = "toolkit",
+    repair: RepairMode = "fix",
+    report: RepairReport | None = None,
+    rejects: list[str] | None = None,
+) -> PartTrees:
+    """Read a data set; every tree has its binary hierarchy in ``merge``.
+
+    Args:
+        path: A ``.npz``, a folder with the three ``.mat`` files, any of them, or one ``.mat``
+            with all three arrays.
+        frame: ``"toolkit"`` turns the shapes to front +z, ``"file"`` leaves them.
+        repair: What to do with bad boxes; counted a box of the file, not a copy.
+        report: Gets the counts; without it they are warned of, once a file.
+        rejects: Gets a line for every shape that cannot be read, and reading goes on; without it
+            the first such shape raises.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: An array has another shape, or a shape is not one tree in post-order.
+    """
+    if frame not in get_args(Frame):
+        raise ValueError(f"frame must be one of {get_args(Frame)}; got {frame!r}")
+    arrays = read_grass_arrays(path)
+    counts = RepairReport() if report is None else report
+    used, problems = _used_boxes(arrays, path)
+    numbers = list(used)
+    mended, refused = repair_shapes(
+        list(used.values()),
+        mode=repair,
+        report=counts,
+        place=lambda group, box: f"{path}: shape {numbers[group]}: box {box}",
+    )
+    problems += refused
+    source = _turned(arrays) if frame == "toolkit" else arrays
+    trees: list[PartTree] = []
+    for group, boxes in mended.items():
+        number = numbers[group]
+        changed = not np.array_equal(boxes, used[number])
+        try:
+            trees.append(_part_tree(source, number, frame=frame, mend=changed))
+        except ValueError as error:
+            problems.append(f"{path}: shape {number}: {error}")
+    if problems and rejects is None:
+        raise ValueError(problems[0])
+    if rejects is not None:
+        rejects.extend(problems)
+    if report is None:
+        counts.warn(path)
+    return PartTrees(trees)
+
+
+def read_grass_arrays(path: str | Path) -> GrassArrays:
+    """Read the padded arrays alone, checked for shape and type but not shape by shape.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: An array is missing or has another shape.
+    """
+    path = existing(path)
+    if path.suffix == ".npz":
+        found = read_arrays(path, names=("boxes", "ops", "syms", "index"))
+        missing = [name for name in MAT_FILES if name not in found]
+        if missing:
+            raise ValueError(f"{path}: the arrays boxes, ops and syms are needed; no {missing[0]}")
+        boxes, ops, syms = found["boxes"], found["ops"], found["syms"]
+    else:
+        boxes, ops, syms = _read_mat_layout(path)
+        found = {}
+    count = len(ops)
+    for name, array, shape in (
+        ("boxes", boxes, (count, None, 12)),
+        ("ops", ops, (count, None)),
+        ("syms", syms, (count, None, 8)),
+    ):
+        _check_array(path, name, array, shape)
+    if not count:
+        raise ValueError(f"{path} holds no shapes; at least one is needed")
+    index = found.get("index", np.arange(count))
+    _check_array(path, "index", index, (count,))
+    if index.dtype.kind not in "iu":
+        raise ValueError(f"{path}: index must be whole numbers; got {index.dtype}")
+    with np.errstate(invalid="ignore"):
+        whole = ops.astype(np.int64)
+    if (whole != ops).any() or not ((whole >= _PADDING) & (whole <= SYM)).all():
+        bad = int(((whole != ops) | (whole < _PADDING) | (whole > SYM)).any(1).argmax())
+        raise ValueError(
+            f"{path}: shape {bad}: ops must be 0 (box), 1 (adjacency), 2 (symmetry) or -1 "
+            f"(padding); got {ops[bad].tolist()}"
+        )
+    return GrassArrays(
+        boxes=boxes.astype(np.float64),
+        ops=whole,
+        syms=syms.astype(np.float64),
+        names=tuple(str(int(number)) for number in index),
+    )
+
+
+def write_grass(trees: Iterable[PartTree], path: str | Path) -> None:
+    """Write the merge trees of part trees; those that have none get one.
+
+    Labels, names that are not numbers, and the n-ary hierarchy are not part of this format.
+
+    Args:
+        trees: At least one.
+        path: A ``.npz``, a ``.mat`` for all three arrays (one of the original's three names
+            writes all three files), or a folder for the original's three files.
+    """
+    path = Path(path)
+    trees = list(trees)
+    if not trees:
+        raise ValueError(f"nothing to write to {path}: at least one shape is needed")
+    ops, boxes, syms = pad([to_merge_tree(tree.facing("+x")) for tree in trees])
+    ops = _padded(ops, OFFICIAL_SIZES["ops"], _PADDING)
+    boxes = _padded(boxes, OFFICIAL_SIZES["boxes"], 0)
+    syms = _padded(syms, OFFICIAL_SIZES["syms"], 0)
+    if path.suffix == ".npz":
+        arrays: dict[str, NDArray[Any]] = {
+            "boxes": _smallest(boxes),
+            "ops": ops.astype(np.int8),
+            "syms": _smallest(syms),
+        }
+        names = [tree.name for tree in trees]
+        if all(name.isdecimal() and len(name) < 10 for name in names):
+            arrays["index"] = np.array(names, dtype=np.int64)
+        write_arrays(path, arrays)
+        return
+    flat: dict[str, NDArray[Any]] = {
+        "boxes": boxes.reshape(-1, 12).T,
+        "ops": ops.astype(np.int16).T,
+        "syms": syms.reshape(-1, 8).T,
+    }
+    if path.suffix == ".mat" and path.name not in MAT_FILES.values():
+        write_mat(path, flat)
+        return
+    folder = path.parent if path.suffix == ".mat" else path
+    for name, file in MAT_FILES.items():
+        write_mat(folder / file, {name: flat[name]})
+
+
+def _read_mat_layout(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The three arrays as ``(N, B, 12)``, ``(N, O)``, ``(N, S, 8)``."""
+    found: dict[str, NDArray[Any]] = {}
+    if path.is_file() and path.name not in MAT_FILES.values():
+        found = read_mat(path, names=MAT_FILES)
+        missing = [name for name in MAT_FILES if name not in found]
+        if missing:
+            raise ValueError(f"{path}: the arrays boxes, ops and syms are needed; no {missing[0]}")
+    else:
+        folder = path if path.is_dir() else path.parent
+        for name, file in MAT_FILES.items():
+            arrays = read_mat(folder / file, names=(name,))
+            if name not in arrays:
+                raise ValueError(f"{folder / file}: the array {name!r} is needed; it is missing")
+            found[name] = arrays[name]
+    for name, rows in (("boxes", 12), ("ops", None), ("syms", 8)):
+        _check_array(path, name, found[name], (rows, None))
+    count = found["ops"].shape[1]
+    for name in ("boxes", "syms"):
+        columns = found[name].shape[1]
+        if not count or columns % count:
+            raise ValueError(
+                f"{path}: {name} must have a whole number of columns for each of the {count} "
+                f"shapes of ops; got {columns}"
+            )
+    return (
+        found["boxes"].T.reshape(count, found["boxes"].shape[1] // count, 12),
+        found["ops"].T,
+        found["syms"].T.reshape(count, found["syms"].shape[1] // count, 8),
+    )
+
+
+def _check_array(
+    path: Path, name: str, array: NDArray[Any], shape: tuple[int | None, ...]
+) -> None:
+    fits = array.ndim == len(shape) and all(
+        want is None or have == want for have, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits or array.dtype.kind not in "iuf":
+        words = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(
+            f"{path}: {name} must be an array ({words}) of numbers; "
+            f"got {array.shape} {array.dtype}"
+        )
+
+
+def _used_boxes(
+    arrays: GrassArrays, path: str | Path
+) -> tuple[dict[int, NDArray[np.float64]], list[str]]:
+    """Boxes that a shape's ops name, and a line for every shape whose ops do not fit."""
+    used: dict[int, NDArray[np.float64]] = {}
+    problems = []
+    lengths = (arrays.ops >= 0).sum(1)
+    trailing = ((arrays.ops >= 0) == (np.arange(arrays.ops.shape[1]) < lengths[:, None])).all(1)
+    counts = {op: (arrays.ops == op).sum(1) for op in (BOX, SYM)}
+    for number in range(len(arrays.names)):
+        place = f"{path}: shape {number}"
+        boxes, syms = int(counts[BOX][number]), int(counts[SYM][number])
+        if not trailing[number] or not boxes:
+            problems.append(
+                f"{place}: ops must be at least one box, then padding to the end; "
+                f"got {arrays.ops[number].tolist()}"
+            )
+        elif boxes > arrays.boxes.shape[1] or syms > arrays.syms.shape[1]:
+            problems.append(
+                f"{place}: ops name {boxes} boxes and {syms} symmetries; there is room for "
+                f"{arrays.boxes.shape[1]} and {arrays.syms.shape[1]}"
+            )
+        else:
+            used[number] = arrays.boxes[number, :boxes]
+    return used, problems
+
+
+def _turned(arrays: GrassArrays) -> GrassArrays:
+    """The same data in the toolkit's frame; a quarter turn is exact in floating point."""
+    matrix = FRONTS["+z"] @ FRONTS["+x"].T
+    boxes, syms = arrays.boxes.reshape(-1, 4, 3).copy(), arrays.syms.copy()
+    # What is not finite is refused later, shape by shape.
+    with np.errstate(invalid="ignore"):
+        for part in (0, 2, 3):
+            boxes[:, part] = boxes[:, part] @ matrix.T
+        for start in (1, 4):
+            syms[..., start : start + 3] = syms[..., start : start + 3] @ matrix.T
+    return replace(arrays, boxes=boxes.reshape(arrays.boxes.shape), syms=syms)
+
+
+def _part_tree(arrays: GrassArrays, number: int, *, frame: Frame, mend: bool) -> PartTree:
+    ops = arrays.ops[number]
+    ops = ops[ops >= 0]
+    merge = MergeTree(
+        ops=ops,
+        boxes=arrays.boxes[number, : int((ops == BOX).sum())].copy(),
+        syms=arrays.syms[number, : int((ops == SYM).sum())].copy(),
+    )
+    front = "+x" if frame == "file" else "+z"
+    tree = to_part_tree(merge, name=arrays.names[number], official=True, front=front)
+    return replace(tree, box=repair_boxes(tree.box)) if mend else tree
+
+
+def _padded(array: NDArray[Any], size: int, value: int) -> NDArray[Any]:
+    """At least ``size`` entries along axis 1, as the original's loader expects."""
+    missing = max(size - array.shape[1], 0)
+    width = [(0, 0), (0, missing)] + [(0, 0)] * (array.ndim - 2)
+    return np.pad(array, width, constant_values=value)
+
+
+def _smallest(array: NDArray[np.float64]) -> NDArray[Any]:
+    """float32, as in the published data, where that loses nothing."""
+    single = array.astype(np.float32)
+    return single if np.array_equal(single, array) else array
