@@ -47,7 +47,9 @@ def test_a_loaded_model_is_the_saved_one(model: Toy, path: Path) -> None:
     assert loaded.config == model.config
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor), name
-    draws = [each.sample(4, rng=torch.Generator().manual_seed(2)).values for each in (model, loaded)]
+    draws = [
+        each.sample(4, rng=torch.Generator().manual_seed(2)).values for each in (model, loaded)
+    ]
     assert torch.equal(draws[0], draws[1])
     assert checkpoint.header(path)["info"] == {"step": 3}
 
@@ -105,7 +107,7 @@ def test_a_shipped_name_is_found_and_a_folder_of_that_name_comes_first(
     assert checkpoint.locate("chairs").parent == package / "weights"
     path.parent.rename(tmp_path / "chairs")
     assert checkpoint.locate("chairs") == Path("chairs/last.safetensors")
-    with pytest.raises(ValueError, match="no checkpoint `chiars`.* did you mean `chairs`"):
+    with pytest.raises(ValueError, match=r"no checkpoint `chiars`.* did you mean `chairs`"):
         checkpoint.load("chiars")
 
 
@@ -121,10 +123,16 @@ def _rewrite(path: Path, change: Callable[[dict, dict], None]) -> None:
         (lambda t, h: h.update(model="vea"), "unknown model `vea`; accepted: "),
         (lambda t, h: h.update(model="tyo"), "unknown model `tyo`; did you mean `toy`?"),
         (lambda t, h: h.update(format_version=99), "has format version 99, written by shapegen "),
-        (lambda t, h: h.update(kind="trainer state"), "is not a model's checkpoint but a 'trainer"),
+        (
+            lambda t, h: h.update(kind="trainer state"),
+            "is not a model's checkpoint but a 'trainer",
+        ),
         (lambda t, h: h["config"].update(widht=1), "unknown key `widht`; did you mean `width`?"),
         (lambda t, h: h["config"].update(width="x"), "`width` must be an integer; got 'x'"),
-        (lambda t, h: h["config"].update(width=7), "has `encoder.0.weight` of shape (6, 4), not (7"),
+        (
+            lambda t, h: h["config"].update(width=7),
+            "has `encoder.0.weight` of shape (6, 4), not (7",
+        ),
         (lambda t, h: t.pop("latent_mean"), "it lacks `latent_mean`"),
         (lambda t, h: t.update(other=torch.ones(1)), "it has `other`, which the model has not"),
     ],

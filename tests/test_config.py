@@ -204,7 +204,7 @@ def test_environment_variables_in_paths(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("SHAPES_HERE", "/data")
     assert config.expand("${SHAPES_HERE}/a.npz") == Path("/data/a.npz")
     monkeypatch.delenv("SHAPES_HERE")
-    with pytest.raises(ValueError, match="environment variable SHAPES_HERE in .* is not set"):
+    with pytest.raises(ValueError, match=r"environment variable SHAPES_HERE in .* is not set"):
         config.expand("${SHAPES_HERE}/a.npz")
 
 

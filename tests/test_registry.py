@@ -26,7 +26,7 @@ def test_models_have_one_line_each() -> None:
         assert registry.MODELS[name].paper in line
 
 
-@pytest.mark.parametrize("name", [name for name in registry.MODELS])
+@pytest.mark.parametrize("name", list(registry.MODELS))
 def test_entries_are_true(name: str) -> None:
     entry, cls = registry.MODELS[name], registry.model_class(name)
     assert issubclass(cls, GenerativeModel)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from shapegen.base import GenerativeModel, Prepared, Shapes
 from shapegen.config import TrainConfig
-from shapegen.formats.atomic import replacing
 from shapegen.train import parallel, streams
 from shapegen.train import state as run_state
 from shapegen.train.trainer import Trainer, TrainResult
@@ -66,9 +66,10 @@ def fit(
 
 def _writable(folder: Path) -> Path:
     try:
-        with replacing(folder / ".writable") as aside:
-            aside.write_bytes(b"")
-        (folder / ".writable").unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        # A file without a name: a kill leaves nothing of it.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise ValueError(f"cannot write to the folder {folder}: {error.strerror}") from None
     return folder

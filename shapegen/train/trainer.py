@@ -86,6 +86,10 @@ class Trainer:
     def run(self, stop: streams.StopRequest, *, shown: bool) -> TrainResult:
         """Train until the last step or until ``stop`` has a reason; the state is then saved."""
         if self.fabric.is_global_zero:
+            # What a killed process was writing.
+            for name in ("best", "last", run_state.NAME.removesuffix(checkpoint.SUFFIX)):
+                for left in self.folder.glob(f".{name}-*{checkpoint.SUFFIX}"):
+                    left.unlink()
             board = self.config.tensorboard
             self.log = Log(self.folder, size=self.log_size, step=self.step, tensorboard=board)
         progress = Progress(self.steps, self.per_epoch, self.step, len(self.prepared), shown=shown)
