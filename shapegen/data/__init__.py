@@ -1,0 +1,1 @@
+"""Data sets: readers of real ones, and procedural ones that need no download."""
