@@ -10,6 +10,7 @@ from torch import Tensor
 
 from shapegen.core.noise import standard_normal
 
+
 @dataclass(frozen=True)
 class DiagGaussian:
     r"""Independent Gaussians :math:`N(\mu, \exp(\mathrm{logvar}))` over the last axis.

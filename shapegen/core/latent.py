@@ -25,7 +25,7 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """
     norm_a, norm_b = a.norm(), b.norm()
     cosine = (a @ b) / (norm_a * norm_b).clamp_min(torch.finfo(a.dtype).tiny)
-    if not cosine.abs() < 1 - 1e-6:
+    if not cosine.abs() < 1 - 1e-6 or not norm_a * norm_b > 0:
         return lerp(a, b, t)
     omega = torch.arccos(cosine)
     arc = (

@@ -32,7 +32,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             "module.state_dict() from the original program and give that file"
         ) from error
     except (RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is not a readable torch.save file: {_first_line(error)}") from error
+        raise ValueError(
+            f"{path} is not a readable torch.save file: {_first_line(error)}"
+        ) from error
     return as_state_dict(content, str(path))
 
 

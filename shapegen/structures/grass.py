@@ -7,7 +7,7 @@ for Shape Structures*, SIGGRAPH 2017, https://arxiv.org/abs/1705.02090.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -249,10 +249,21 @@ class GRASS(Autoencoder):
     def decode(
         self, z: Float[Tensor, "shapes latent"], *, rng: torch.Generator | None = None
     ) -> PartTrees:
-        """Decode codes to part trees, symmetric copies included (the decoder does not draw)."""
+        """Decode codes to part trees, symmetric copies included (the decoder does not draw).
+
+        Boxes get positive lengths and orthonormal directions; with ``compat="official"`` they keep
+        the network's numbers.
+        """
         trees = self.decode_trees(z).merge_trees(self.config.labels)
+        if not self._official:
+            trees = [
+                replace(tree, boxes=box_algebra.orthonormalised(tree.boxes)) for tree in trees
+            ]
         return PartTrees(
-            [to_part_tree(tree, official=self._official, front=self.config.front) for tree in trees]
+            [
+                to_part_tree(tree, official=self._official, front=self.config.front)
+                for tree in trees
+            ]
         )
 
     @torch.no_grad()

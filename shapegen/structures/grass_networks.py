@@ -214,9 +214,7 @@ class RecursiveDecoder(nn.Module):
             features = permute(features, level.permutation, level.inverse)
             every.append(features)
             leaf.append(features[level.num_adj + level.num_sym :])
-            features, out = self.unfold(
-                features, level.num_adj, level.num_sym, contexts, shape
-            )
+            features, out = self.unfold(features, level.num_adj, level.num_sym, contexts, shape)
             raw.append(out)
         kinds = self.node_kinds(torch.cat(every), contexts, batch.shape)
         boxes, labels = self.leaves(torch.cat(leaf), contexts, batch.box_shape)

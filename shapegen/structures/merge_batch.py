@@ -144,9 +144,13 @@ class MergeData:
             all_shapes.append(shape)
             adj, sym = nodes[: len(masks[0])], nodes[len(masks[0]) :][: len(masks[1])]
             pairs = np.stack([self._first[adj], self._second[adj]], axis=1).reshape(-1)
-            shape = np.concatenate([np.repeat(shape[: len(adj)], 2), shape[len(adj) :][: len(sym)]])
+            shape = np.concatenate(
+                [np.repeat(shape[: len(adj)], 2), shape[len(adj) :][: len(sym)]]
+            )
             nodes = np.concatenate([pairs, self._first[sym]])
-        return self._batch(tuple(levels), np.concatenate(all_nodes), np.concatenate(all_shapes), chosen)
+        return self._batch(
+            tuple(levels), np.concatenate(all_nodes), np.concatenate(all_shapes), chosen
+        )
 
     def _batch(
         self, levels: tuple[Level, ...], nodes: Ints, shape: Ints, chosen: Ints

@@ -75,7 +75,12 @@ class TreeBatch:
         flat_parent = np.where(has_parent, parent + offset[shape], -1)
         slot, num_children = _slots(flat_parent)
         edges = [
-            (position[start + edge.a], position[start + edge.b], KIND_NUMBER[edge.kind], edge.params)
+            (
+                position[start + edge.a],
+                position[start + edge.b],
+                KIND_NUMBER[edge.kind],
+                edge.params,
+            )
             for tree, start in zip(trees, offset.tolist(), strict=True)
             for edge in tree.edges
         ]
@@ -114,7 +119,9 @@ class TreeBatch:
     def to(self, device: torch.device | str) -> TreeBatch:
         """Copy to a device."""
         moved = {
-            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+            name: value.to(device)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
         }
         return replace(self, **moved)
 

@@ -42,7 +42,9 @@ def trees(folder: Path) -> list[MergeTree]:
     for ops, boxes, syms in zip(arrays["ops"], arrays["boxes"], arrays["syms"], strict=True):
         used = ops[ops >= 0].numpy()
         trees.append(
-            MergeTree(used, boxes[: (used == BOX).sum()].numpy(), syms[: (used == SYM).sum()].numpy())
+            MergeTree(
+                used, boxes[: (used == BOX).sum()].numpy(), syms[: (used == SYM).sum()].numpy()
+            )
         )
     return trees
 

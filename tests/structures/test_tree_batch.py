@@ -17,10 +17,13 @@ def random_tree(seed: int, nodes: int) -> PartTree:
         path = path[: int(rng.integers(1, len(path) + 1))]
         parent.append(path[-1])
         path.append(node)
-    box = np.concatenate([rng.normal(size=(nodes, 6)), np.tile(np.eye(3)[:2].ravel(), (nodes, 1))], 1)
+    box = np.concatenate(
+        [rng.normal(size=(nodes, 6)), np.tile(np.eye(3)[:2].ravel(), (nodes, 1))], 1
+    )
     siblings = [(a, b) for a in range(1, nodes) for b in range(1, a) if parent[a] == parent[b]]
     edges = [
-        Relation(RelationKind.TRANS_SYM, a, b, tuple(rng.normal(size=3).tolist())) for a, b in siblings
+        Relation(RelationKind.TRANS_SYM, a, b, tuple(rng.normal(size=3).tolist()))
+        for a, b in siblings
     ]
     label = ["root"] + ["root/" + "ab"[int(rng.integers(2))] for _ in range(nodes - 1)]
     return PartTree(box, np.array(parent), tuple(label), tuple(edges))

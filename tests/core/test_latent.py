@@ -1,0 +1,34 @@
+"""Walks between latents: ends, norms, and the degenerate pairs."""
+
+import pytest
+import torch
+
+from shapegen.core.latent import interpolate, lerp, slerp
+
+
+def test_ends_are_exact_and_the_norm_changes_linearly(rng: torch.Generator) -> None:
+    a, b = torch.randn(2, 9, generator=rng)
+    path = interpolate(a, 2 * b, 7)
+    assert torch.equal(path[0], a) and torch.equal(path[-1], 2 * b)
+    wanted = torch.linspace(float(a.norm()), float((2 * b).norm()), 7)
+    torch.testing.assert_close(path.norm(dim=1), wanted)
+
+
+def test_slerp_turns_at_a_constant_rate() -> None:
+    a, b = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    angle = torch.tensor([0.0, 0.3, 1.0]) * torch.pi / 2
+    wanted = torch.stack([angle.cos(), angle.sin()], dim=1)
+    torch.testing.assert_close(slerp(a, b, torch.tensor([0.0, 0.3, 1.0])), wanted)
+
+
+@pytest.mark.parametrize("b", [[2.0, 0.0], [-1.0, 0.0], [0.0, 0.0]])
+def test_without_an_arc_the_path_is_straight(b: list[float]) -> None:
+    a, end, t = torch.tensor([1.0, 0.0]), torch.tensor(b), torch.tensor([0.25, 0.5])
+    torch.testing.assert_close(slerp(a, end, t), lerp(a, end, t))
+
+
+def test_bad_walks_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2 steps"):
+        interpolate(torch.zeros(2), torch.ones(2), 1)
+    with pytest.raises(ValueError, match="two vectors of one length"):
+        interpolate(torch.zeros(2), torch.ones(3), 4)
