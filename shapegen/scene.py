@@ -195,7 +195,7 @@ def face_colors(mesh: Mesh, node: Node) -> Float:
     if mesh.face_colors is not None:
         return mesh.face_colors
     if mesh.vertex_colors is not None:
-        return mesh.vertex_colors[mesh.faces].mean(1)
+        return np.asarray(mesh.vertex_colors[mesh.faces].mean(1))
     return np.tile(np.array(node.color), (len(mesh.faces), 1))
 
 

@@ -114,7 +114,7 @@ class Canvas:
         count = np.where(area, np.maximum(bottom - top, 0), 0)
         number = np.repeat(np.arange(len(triangles)), count)
         row = np.arange(len(number)) - np.repeat(np.cumsum(count) - count - top, count)
-        middle = row + 0.5
+        middle: Float = np.asarray(row + 0.5)
         low, mid, high = points[number].transpose(1, 0, 2)
         upper = middle < mid[:, 1]
         start = np.where(upper[:, None], low, mid)

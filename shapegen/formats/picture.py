@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shapegen.core.camera import NEAR, Camera, framing
 from shapegen.core.raster import Canvas
-from shapegen.core.shading import FILL, Shadows, studio, to_display, to_linear
+from shapegen.core.shading import FILL, Shadows, exposed, studio, to_display, to_linear
 from shapegen.formats.drawing import Drawing, drawing
 from shapegen.scene import Colour, Scene, positions
 
@@ -104,7 +104,7 @@ class _Studio:
     def picture(self, style: Style) -> Pixels:
         """Light everything and average the samples."""
         number = self.number
-        shade = self._light()[self.seen] * self._ink(style).ravel()[self.seen]
+        shade = exposed(self._light()[self.seen]) * self._ink(style).ravel()[self.seen]
         albedo = self.drawn.albedo.astype(np.float32)
         color = np.zeros((number.size, 3), dtype=np.float32)
         color[self.seen] = albedo[number.ravel()[self.seen]] * shade[:, None]
@@ -226,7 +226,9 @@ class _Studio:
         place = (hits - low) / np.maximum(high - low, 1e-12) * (_FLOOR - 1)
         near = ((place > 0) & (place < _FLOOR - 1)).all(1) & np.isfinite(steep)
         dark = _bilinear(_floor_shadow(self.shadows, low, high, ground), place[near])
-        dark *= style.shadow * _vignette(row[near], self.height) * _vignette(column[near], self.width)
+        dark *= (
+            style.shadow * _vignette(row[near], self.height) * _vignette(column[near], self.width)
+        )
         picture[row[near], column[near]] *= (1.0 - dark).astype(np.float32)[:, None]
         return picture
 

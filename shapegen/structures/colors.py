@@ -1,4 +1,4 @@
-"""Colours of parts: few, harmonious, told apart by colour-blind eyes, fixed by the label's text."""
+"""Colours of parts: few, fixed by the label's text, told apart by colour-blind eyes too."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from shapegen.structures.part_tree import PartTree, Relation
 
 
@@ -58,8 +60,6 @@ def _relation(edge: Relation, numbers: bool) -> str:
     return text if edge.dist is None else f"{text}  off by {edge.dist:.3g}"
 
 
-def _vector(values: object) -> str:
-    from numpy import ravel
-
+def _vector(values: Iterable[float]) -> str:
     # + 0.0 turns -0.0 into 0.0.
-    return "(" + ", ".join(f"{round(float(v), 3) + 0.0:.3f}" for v in ravel(values)) + ")"
+    return "(" + ", ".join(f"{round(float(v), 3) + 0.0:.3f}" for v in values) + ")"

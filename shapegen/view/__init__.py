@@ -1,0 +1,30 @@
+"""Looking at shapes: pictures, sheets, animations, a gallery page, a window."""
+
+from shapegen.formats.gif import write_gif
+from shapegen.formats.picture import Style, scene_camera, thumbnail
+from shapegen.formats.picture_files import turntable
+from shapegen.formats.png import write_png
+from shapegen.view.animation import animation_frames, write_animation
+from shapegen.view.gallery import Animation, Pairs, Pictures, Table, write_gallery
+from shapegen.view.sheets import contact_sheet, pair_sheet, thumbnails
+from shapegen.view.window import show
+
+__all__ = [
+    "Animation",
+    "Pairs",
+    "Pictures",
+    "Style",
+    "Table",
+    "animation_frames",
+    "contact_sheet",
+    "pair_sheet",
+    "scene_camera",
+    "show",
+    "thumbnail",
+    "thumbnails",
+    "turntable",
+    "write_animation",
+    "write_gallery",
+    "write_gif",
+    "write_png",
+]
