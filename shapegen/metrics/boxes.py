@@ -256,7 +256,8 @@ def _shifted(distance: Array, diagonal: Array, b: BoxSets) -> Array:
 
 def _left_over(ours: float, theirs: Array, count: int, counts: Index) -> Array:
     """The diagonals of the larger side, which :func:`_shifted` subtracts where it matches."""
-    return np.select([counts > count, counts < count], [theirs, ours], 0.0)
+    left: Array = np.where(counts > count, theirs, np.where(counts < count, ours, 0.0))
+    return left
 
 
 def _corner_distances(a: BoxSets, b: BoxSets) -> Array:

@@ -109,6 +109,8 @@ def evaluate(
     """
     train, test = _boxes_and_merges(data_train, "train"), _boxes_and_merges(data_test, "test")
     size = len(data_test) if n is None else n
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1; got {draws}")
     if size < 2:
         raise ValueError(f"n must be at least 2 shapes; got {size}")
     measure = SetMetrics(test[0])

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shapegen.core import boxes as box_algebra
 from shapegen.structures.contact import gaps, pairs_of
-from shapegen.structures.part_tree import PartTree
+from shapegen.structures.part_tree import PartTree, RelationKind
 from shapegen.structures.relations import residuals
 
 Array = NDArray[np.float64]
@@ -32,13 +32,16 @@ class Validity:
     connected: bool
     """Leaf boxes hang together by gaps within the tolerance."""
     symmetric: bool
-    """Every relation of siblings holds within the tolerance."""
+    """Every symmetry of siblings holds within the tolerance."""
+    adjacent: bool
+    """Every adjacency of siblings does. It is no part of :attr:`valid`: GRASS's data joins parts
+    by ADJ that are far apart, and whether a shape is in one piece is told by ``connected``."""
     standing: bool
     """The centre of mass lies over the hull of what touches the ground."""
 
     @property
     def valid(self) -> bool:
-        """All of them."""
+        """Finite, connected, symmetric and standing."""
         return self.finite and self.connected and self.symmetric and self.standing
 
 
@@ -50,21 +53,29 @@ def validity(tree: PartTree | None, *, complete: bool = True) -> Validity:
         complete: Whether the decoder ended by itself; a decode cut by a limit is invalid.
     """
     if tree is None:
-        return Validity(False, False, False, False)
+        return Validity(False, False, False, False, False)
     boxes = tree.boxes()
     finite = complete and bool((boxes[:, 3:6] > 0).all())
-    return Validity(finite, connected(boxes), symmetric(tree), standing(boxes))
+    holds = residuals(tree) <= TOLERANCE * _diagonal(boxes)
+    is_contact = np.array([edge.kind is RelationKind.ADJ for edge in tree.edges], dtype=bool)
+    return Validity(
+        finite=finite,
+        connected=connected(boxes),
+        symmetric=bool(holds[~is_contact].all()),
+        standing=standing(boxes),
+        adjacent=bool(holds[is_contact].all()),
+    )
 
 
 def validity_shares(
     trees: Sequence[PartTree | None], *, complete: Sequence[bool] | None = None
 ) -> dict[str, float]:
-    """Share of the shapes that are finite, connected, symmetric, standing, and all of these."""
+    """Share of shapes: finite, connected, symmetric, standing, all of these; and adjacent."""
     if not len(trees):
         raise ValueError("validity needs at least one shape; got none")
     ends = [True] * len(trees) if complete is None else complete
     results = [validity(tree, complete=end) for tree, end in zip(trees, ends, strict=True)]
-    names = ("finite", "connected", "symmetric", "standing", "valid")
+    names = ("finite", "connected", "symmetric", "standing", "valid", "adjacent")
     return {name: float(np.mean([getattr(result, name) for result in results])) for name in names}
 
 
@@ -77,12 +88,6 @@ def connected(boxes: ArrayLike, *, tolerance: float = TOLERANCE) -> bool:
     for a, b in pairs[gaps(boxes, pairs, beyond=reach) <= reach]:
         root[root == root[b]] = root[a]
     return bool((root == root[0]).all())
-
-
-def symmetric(tree: PartTree, *, tolerance: float = TOLERANCE) -> bool:
-    """Whether every relation of siblings, adjacency too, holds within the tolerance."""
-    reach = tolerance * _diagonal(tree.boxes())
-    return bool((residuals(tree) <= reach).all())
 
 
 def standing(boxes: ArrayLike, *, tolerance: float = TOLERANCE) -> bool:

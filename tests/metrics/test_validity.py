@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from shapegen.metrics.validity import (
     connected,
     standing,
-    symmetric,
     validity,
     validity_shares,
 )
@@ -69,15 +68,16 @@ def test_a_chain_connects_and_one_loose_part_does_not() -> None:
 def test_a_relation_must_hold_to_two_hundredths_of_the_diagonal() -> None:
     leaves = stool()
     diagonal = np.sqrt(3.0)
-    assert symmetric(tree(leaves, MIRROR))
+    assert validity(tree(leaves, MIRROR)).symmetric
     for share, expected in ((0.019, True), (0.021, False)):
         moved = leaves.copy()
         moved[3, 2] += share * diagonal  # along the mirror, inside the bounds
-        assert symmetric(tree(moved, MIRROR)) is expected
-        assert symmetric(tree(moved)), "without a relation there is nothing to break"
+        assert validity(tree(moved, MIRROR)).symmetric is expected
+        assert validity(tree(moved)).symmetric, "without a relation there is nothing to break"
     touching = Relation(RelationKind.ADJ, 1, 2)
-    assert symmetric(tree(leaves, touching))
-    assert not symmetric(tree(stool(0.1), touching))
+    assert validity(tree(leaves, touching)).adjacent
+    loose = validity(tree(stool(0.1), touching))
+    assert (loose.adjacent, loose.symmetric) == (False, True)
 
 
 def test_the_centre_of_mass_must_lie_over_the_feet() -> None:
@@ -142,6 +142,7 @@ def test_shares() -> None:
         "symmetric": 0.75,
         "standing": 0.75,
         "valid": 0.25,
+        "adjacent": 0.75,
     }
     with pytest.raises(ValueError, match="at least one"):
         validity_shares([])
