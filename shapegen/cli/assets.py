@@ -1,0 +1,102 @@
+"""Verbs that turn shapes into files and pictures: mesh, view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import shapegen
+from shapegen.cli.app import app
+
+if TYPE_CHECKING:
+    from shapegen.scene import Scene
+
+BACKENDS = ("image", "open3d")
+
+
+@app.command()
+def mesh(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="MODEL|FILE", help="A model to draw from, or a file of shapes."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write: glb, obj, ply or stl.")],
+    seed: Annotated[int, typer.Option("--seed", help="Of the shape drawn from a model.")] = 0,
+    index: Annotated[int, typer.Option("--index", min=0, help="Which shape of a file.")] = 0,
+) -> None:
+    """Write the outer surface of one shape as one mesh; walls inside other parts are cut away."""
+    from shapegen.formats import write_scene
+
+    if Path(source).is_file() and not source.endswith(".safetensors"):
+        shapes = shapegen.read(source)
+        if index >= len(shapes):
+            raise ValueError(f"{source} holds {len(shapes)} shapes, from 0; got --index {index}")
+        shape = shapes[index]
+    else:
+        from shapegen.cli import draw
+
+        shape = draw.samples(shapegen.load(source), [seed])[0]
+    surface = union(shape.to_scene())
+    write_scene(surface, out)
+    typer.echo(f"{len(surface.mesh().faces)} triangles in {out}")
+
+
+@app.command()
+def view(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files of shapes.")],
+    backend: Annotated[str, typer.Option("--backend", help="image or open3d.")] = "image",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The picture of the image backend.")
+    ] = Path("view.png"),
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with pictures instead.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Shapes shown at most.")] = 48,
+) -> None:
+    """Show shapes: as a picture, in a window, or on a page."""
+    if backend not in BACKENDS:
+        raise ValueError(f"unknown backend {backend!r}; accepted: {', '.join(BACKENDS)}")
+    scenes = [scene for path in paths for scene in scenes_of(path)][:limit]
+    if html is not None:
+        from shapegen.view import Pictures, thumbnails, write_gallery
+
+        title = ", ".join(path.name for path in paths)
+        write_gallery(html, [Pictures(f"{len(scenes)} shapes", thumbnails(scenes))], title=title)
+        typer.echo(f"{len(scenes)} shapes on {html}")
+    elif backend == "image":
+        from shapegen.cli.pictures import write_sheet
+
+        write_sheet(scenes, out, size=512 if len(scenes) == 1 else 192)
+        typer.echo(f"{len(scenes)} shapes in {out}")
+    else:
+        from shapegen.view import show
+
+        show(scenes)
+
+
+def scenes_of(path: Path) -> Sequence[Scene]:
+    """A scene a shape of a file."""
+    return [shape.to_scene() for shape in shapegen.read(path)]
+
+
+def union(scene: Scene) -> Scene:
+    """One mesh of all boxes of a scene, in the colours of its parts."""
+    import numpy as np
+
+    from shapegen.scene import Boxes, Mesh, Node, Scene
+    from shapegen.structures.union import union_surface
+
+    parts = [
+        (box, node.color)
+        for node in scene.nodes
+        if isinstance(node.primitive, Boxes)
+        for box in node.primitive.boxes
+    ]
+    if not parts:
+        raise ValueError("the shape has no boxes, so no surface")
+    vertices, faces, source = union_surface(np.array([box for box, _ in parts]))
+    colors = np.array([color for _, color in parts])[source]
+    return Scene((Node("union", primitive=Mesh(vertices, faces, face_colors=colors)),))

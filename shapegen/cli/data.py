@@ -1,0 +1,147 @@
+"""Verbs about data: data list, make, import, info, check."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+import shapegen
+from shapegen.cli.app import app
+from shapegen.core import boxes as box_algebra
+
+if TYPE_CHECKING:
+    from shapegen.structures.part_tree import PartTrees
+
+data = typer.Typer(
+    help="Sets of shapes: list, make, import, info, check.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(data, name="data")
+
+File = Annotated[Path, typer.Argument(metavar="PATH", help="A file of shapes.")]
+OutFile = Annotated[Path, typer.Option("--out", "-o", help="File to write, .npz or .jsonl.gz.")]
+
+
+@data.command("list")
+def list_sets() -> None:
+    """List the sets that are made on the spot."""
+    from shapegen.data.catalog import catalog
+
+    for name, line in catalog().items():
+        typer.echo(f"{name:20} {line}")
+
+
+@data.command()
+def make(
+    name: Annotated[str, typer.Argument(help="One of `shapegen data list`.")],
+    out: OutFile,
+    n: Annotated[int, typer.Option("-n", "--count", min=1, help="How many.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="The same gives the same.")] = 0,
+) -> None:
+    """Make a set of shapes and write it to one file."""
+    from shapegen.data import catalog
+
+    shapes = catalog.make(name, count=n, seed=seed)
+    shapes.write(out)
+    typer.echo(f"{len(shapes)} shapes in {out}")
+
+
+@data.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="A folder of shape files, or one file.")],
+    out: OutFile,
+) -> None:
+    """Read shapes of any known format and write them as one file."""
+    shapes = shapegen.read(folder)
+    shapes.write(out)
+    typer.echo(f"{len(shapes)} shapes in {out}")
+
+
+@data.command()
+def info(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Shapes, or any MODEL.")],
+    tree: Annotated[
+        int | None, typer.Option("--tree", min=0, help="Show this shape's hierarchy.")
+    ] = None,
+) -> None:
+    """Say what a file of shapes or a model holds."""
+    if _is_model(path):
+        _model_info(path)
+        return
+    shapes = shapegen.read(path)
+    if tree is not None:
+        if tree >= len(shapes):
+            raise ValueError(f"{path} holds {len(shapes)} shapes, numbered from 0; got {tree}")
+        typer.echo(shapes[tree].tree())
+        return
+    for name, value in _facts(shapes).items():
+        typer.echo(f"{name:12} {value}")
+
+
+@data.command()
+def check(
+    path: File,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="Table of the labels that are allowed.")
+    ] = None,
+) -> None:
+    """Say whether a file is sound and, if not, what is wrong where; then the exit code is 2."""
+    from shapegen.cli.app import BAD_INPUT, leave
+    from shapegen.data.check import check as examine
+    from shapegen.structures.vocabulary import read_vocabulary
+
+    report = examine(path, vocabulary=None if labels is None else read_vocabulary(labels))
+    typer.echo(report)
+    if not report.ok:
+        more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
+        leave(f"not sound: {report.problems[0]}{more}", BAD_INPUT)
+
+
+def _is_model(path: str) -> bool:
+    from shapegen.checkpoint import shipped
+
+    where = Path(path)
+    return (
+        path.endswith(".safetensors")
+        or (not where.exists() and path in shipped())
+        or (where / "last.safetensors").exists()
+    )
+
+
+def _model_info(path: str) -> None:
+    from shapegen.checkpoint import header
+
+    values = header(path)
+    for name in ("model", "path", "shapegen"):
+        typer.echo(f"{name:12} {values[name]}")
+    for section in ("info", "config"):
+        for name, value in values[section].items():
+            shown = str(value)
+            typer.echo(f"{section}.{name} = {shown if len(shown) < 80 else shown[:76] + ' ...'}")
+
+
+def _facts(shapes: PartTrees) -> dict[str, str]:
+    """What a set of part trees holds, in numbers."""
+    kinds = Counter(edge.kind.value for tree in shapes for edge in tree.edges)
+    labels = {label for tree in shapes for label in tree.label if label}
+    low, high = np.stack([box_algebra.bounds(tree.boxes()) for tree in shapes], axis=1)
+    sizes = np.median(high - low, axis=0)
+    return {
+        "shapes": f"{len(shapes)}",
+        "nodes": _spread([len(tree) for tree in shapes]),
+        "parts": _spread([len(tree.boxes()) for tree in shapes]),
+        "depth": _spread([int(tree.depth.max()) for tree in shapes]),
+        "labels": f"{len(labels)}",
+        "relations": ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none",
+        "size": f"median {' x '.join(f'{size:.3g}' for size in sizes)} (x, y, z)",
+        "merge trees": f"{sum(tree.merge is not None for tree in shapes)}",
+    }
+
+
+def _spread(counts: list[int]) -> str:
+    return f"{min(counts)} to {max(counts)}, mean {np.mean(counts):.1f}"

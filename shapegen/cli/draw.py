@@ -1,0 +1,128 @@
+"""Shapes from a model, a seed each, and the folder that they are written to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shapegen.cli.folders import write_manifest
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from shapegen.base import GenerativeModel, LatentModel
+
+FORMATS = ("glb", "obj", "ply", "stl", "json", "npz", "png")
+"""Extensions of single shapes."""
+
+
+def check_format(extension: str) -> str:
+    """Return a format's name in lower case without a dot.
+
+    Raises:
+        ValueError: It is none of :data:`FORMATS`.
+    """
+    name = extension.lower().removeprefix(".")
+    if name not in FORMATS:
+        raise ValueError(f"unknown format {extension!r}; accepted: {', '.join(FORMATS)}")
+    return name
+
+
+def seed_of(seed: int, index: int) -> int:
+    """The seed of sample ``index`` of a run: the run's own for the first, a hash of both after.
+
+    So a sample depends neither on how many are drawn nor on those before it, and a run of one
+    sample with the seed that a manifest states gives that file again.
+    """
+    if index == 0:
+        return seed
+    # 48 bits: exact in JSON's numbers.
+    return int.from_bytes(hashlib.sha256(f"{seed}/{index}".encode()).digest()[:6], "big")
+
+
+def stream(seed: int) -> torch.Generator:
+    """A random stream; on the CPU, so that every device gets the same numbers."""
+    import torch
+
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"a seed must be from 0 to {2**63 - 1}; got {seed}")
+    return torch.Generator().manual_seed(seed)
+
+
+def samples(model: GenerativeModel, seeds: Sequence[int]) -> list[Any]:
+    """One batch of one shape a seed."""
+    import torch
+
+    with torch.no_grad():
+        # One at a time: sums over a batch round differently for every size of it.
+        return [model.sample(1, rng=stream(seed)) for seed in seeds]
+
+
+def end_of_walk(model: LatentModel, text: str) -> Tensor | Any:
+    """One end of an interpolation: a sample's seed, or the shape in ``FILE`` or ``FILE:INDEX``."""
+    import torch
+
+    import shapegen
+    from shapegen.base import Autoencoder
+
+    if text.isdecimal():
+        with torch.no_grad():
+            return model.sample_latent(1, rng=stream(int(text)))[0]
+    if not isinstance(model, Autoencoder):
+        raise ValueError(f"{model.name} has no encoder: give seeds, got {text!r}")
+    path, _, index = text.rpartition(":")
+    if not (path and index.isdecimal()):
+        path, index = text, "0"
+    shapes = shapegen.read(path)
+    if int(index) >= len(shapes):
+        raise ValueError(f"{path} holds {len(shapes)} shapes, numbered from 0; got number {index}")
+    return shapes[int(index)]
+
+
+def write_shapes(folder: Path, shapes: Sequence[Any], extension: str, **facts: Any) -> None:
+    """Write ``0000.<ext>``, ..., ``manifest.json`` (:func:`write_files`) and ``contact.png``."""
+    from shapegen.cli.pictures import write_sheet
+
+    write_sheet([shape.to_scene() for shape in shapes], folder / "contact.png")
+    write_files(folder, shapes, extension, **facts)
+
+
+def write_files(
+    folder: Path,
+    shapes: Sequence[Any],
+    extension: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    **facts: Any,
+) -> list[str]:
+    """Write a file a shape and the manifest of them; give the files' names.
+
+    Args:
+        folder: Made if missing.
+        shapes: Batches of one.
+        extension: One of :data:`FORMATS`; with ``json`` there is also one ``samples.jsonl``.
+        seeds: Of every shape, for the manifest.
+        **facts: What else the manifest says.
+    """
+    names = [f"{number:04d}.{extension}" for number in range(len(shapes))]
+    for name, shape in zip(names, shapes, strict=True):
+        shape.write(folder / name)
+    if extension == "json":
+        joined(shapes).write(folder / "samples.jsonl")
+    write_manifest(folder, names, seeds or [None] * len(names), **facts, count=len(names))
+    return names
+
+
+def joined(batches: Sequence[Any]) -> Any:
+    """One batch of part trees from many."""
+    from shapegen.structures.part_tree import PartTrees
+
+    return PartTrees([tree for batch in batches for tree in batch])
+
+
+def singles(batch: Any) -> list[Any]:
+    """Batches of one from one batch."""
+    return [batch[number : number + 1] for number in range(len(batch))]

@@ -1,0 +1,59 @@
+"""Verbs that make a model: train, convert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import shapegen
+from shapegen.cli.app import app
+
+CONFIG = "config.yaml"
+"""The configuration of a run, in its folder."""
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="A file as in configs/.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[section.key=value ...]", help="Other values.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="Processes, started by torchrun.")
+    ] = None,
+) -> None:
+    """Train a model: checkpoints, logs and pictures of samples in one folder.
+
+    Ctrl-C saves and stops; --resume goes on, to the same end.
+    """
+    from shapegen.config import dump, load_run
+    from shapegen.registry import build_seeded
+    from shapegen.train import load_data
+
+    chosen = {"train.device": device, "train.devices": devices}
+    changes = [f"{key}={value}" for key, value in chosen.items() if value is not None]
+    run = load_run(config, [*(overrides or ()), *changes])
+    data = load_data(run.data)
+    model = build_seeded(run.model.name, run.model.fields, run.train.seed)
+    if not (out / CONFIG).exists():
+        dump(run, out / CONFIG)
+    result = shapegen.fit(
+        model, data.train, run.train, out=out, resume=resume, validation=data.validation
+    )
+    typer.echo(f"{result.stopped} after {result.epoch:.4g} epochs: {out}")
+
+
+@app.command()
+def convert(
+    checkpoint: Annotated[Path, typer.Argument(help="A file or folder of the authors.")],
+    model: Annotated[str, typer.Option("--model", help="Whose checkpoint it is: grass.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
+) -> None:
+    """Turn an original implementation's checkpoint into one of ours."""
+    shapegen.save(shapegen.interop.load_official(model, checkpoint), out)
+    typer.echo(f"{out}")
