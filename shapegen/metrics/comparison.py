@@ -138,7 +138,9 @@ class SetMetrics:
         if "1nna" in asked:
             k = min(len(samples), len(theirs))
             if len(samples) != len(theirs):
-                across = self._matrix(samples[:k], theirs[:k])
+                # A pruned matrix has its smallest entries anywhere; a whole one can be cut.
+                whole_matrix = self._matrix is not nearest_matrix
+                across = across[:k, :k] if whole_matrix else self._matrix(samples[:k], theirs[:k])
             inside = self._matrix(samples[:k])
             figures["1nna"] = sets.one_nna(inside, across, self._reference_inside(k))
         if "diversity" in asked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -40,6 +40,7 @@ COUNTS = (
 )
 
 
+@runtime_checkable
 class StructureModel(Protocol):
     """What is asked of a model: codes in, part trees with merge trees out."""
 
@@ -106,7 +107,13 @@ def evaluate(
 
     Raises:
         ValueError: Empty data, or fewer than two samples asked for.
+        TypeError: A model of another kind.
     """
+    if not isinstance(model, StructureModel):
+        raise TypeError(
+            "evaluate measures models that decode part trees, such as grass; "
+            f"got {type(model).__name__}"
+        )
     train, test = _boxes_and_merges(data_train, "train"), _boxes_and_merges(data_test, "test")
     size = len(data_test) if n is None else n
     if draws < 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 
 from shapegen.metrics.boxes import BoxSets, distance_matrix, lower_bounds
@@ -23,7 +24,7 @@ def random_split(count: int, *, held_out: int = HELD_OUT, seed: int = 0) -> tupl
     """
     if not 0 < held_out < count:
         raise ValueError(f"held_out must be 1 to {count - 1} of {count} shapes; got {held_out}")
-    order: Index = np.random.RandomState(seed).permutation(count).astype(np.int64)
+    order: Index = RandomState(seed).permutation(count).astype(np.int64)
     return order[:-held_out], order[-held_out:]
 
 
@@ -61,7 +62,7 @@ def family_split(
     if not 0 < held_out < len(family):
         raise ValueError(f"held_out must be 1 to {len(family) - 1} shapes; got {held_out}")
     sizes = np.bincount(family)
-    order = np.random.RandomState(seed).permutation(len(sizes))
+    order = RandomState(seed).permutation(len(sizes))
     enough = int(np.searchsorted(np.cumsum(sizes[order]), held_out)) + 1
     out = np.isin(family, order[:enough])
     if out.all():
