@@ -15,11 +15,11 @@ T = TypeVar("T")
 class Draw:
     """The random choices of shape ``index`` of a category.
 
-    Philox is counter-based: the shape's number is the high word of its counter, so that every
-    shape has a stream of its own, whatever was drawn before it.
+    Seed, category and number together seed a stream of the shape's own, so that it is the same
+    whatever was made before it.
 
     Args:
-        seed: 0..2**64 - 1, the key.
+        seed: 0 .. 2**64 - 1.
         category: Number of the category.
         index: Number of the shape.
     """
@@ -27,8 +27,9 @@ class Draw:
     __slots__ = ("_next", "_rng", "_values")
 
     def __init__(self, seed: int, category: int, index: int) -> None:
-        counter = (category << 192) | (index << 128)
-        self._rng = np.random.Generator(np.random.Philox(key=seed, counter=counter))
+        # The seed always makes two words, so that no two triples give the same sequence of words.
+        words = (seed & 0xFFFFFFFF, seed >> 32, category, index)
+        self._rng = np.random.default_rng(words)
         self._values: list[float] = self._rng.random(BLOCK).tolist()
         self._next = 0
 
