@@ -10,7 +10,7 @@ from shapegen.core import boxes as box_algebra
 from shapegen.data.furniture import CATEGORIES, furniture, vocabulary
 from shapegen.structures.part_tree import PartTree, PartTrees, RelationKind
 
-COUNT = 400
+COUNT = 200
 PER_CATEGORY = pytest.mark.parametrize("category", CATEGORIES)
 
 
