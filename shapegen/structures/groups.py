@@ -63,6 +63,7 @@ class GroupFinder:
         tolerance: In diagonals, see :data:`TOLERANCE`.
         side: Coordinate axis from left to right, whose mirrors are preferred to others; None where
             it is not known: the planes that most pairs share are preferred.
+        snap: How much of what is allowed a mirror may miss in favour of a coordinate plane.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class GroupFinder:
         contents: Sequence[Array] | None = None,
         tolerance: float = TOLERANCE,
         side: int | None = 0,
+        snap: float = 0.5,
     ) -> None:
         if not tolerance > 0:
             raise ValueError(f"the tolerance must be positive; got {tolerance}")
@@ -81,7 +83,7 @@ class GroupFinder:
         self.centres = self.boxes[:, :3]
         self.half = box_algebra.half_axes(self.boxes)
         self.sides = np.sort(0.5 * np.abs(self.boxes[:, 3:6]), axis=1)
-        self.side = side
+        self.side, self.snap = side, snap
         # Of two boxes, the root mean square of their reaches counts.
         size = tolerance * box_algebra.diagonals(self.boxes)
         self.shape_reach, self.reach = _SHAPE_REACH * size, _PLACE_REACH * size
@@ -147,7 +149,9 @@ class GroupFinder:
         """Sort key of twins, the preferred first."""
         normal = twins.group.params[3:6]
         sideways = self.side is not None and len(normal) == 3 and abs(normal[self.side]) > 0.99
-        return (twins.rank, not sideways, -votes, twins.residual, *twins.group.members)
+        # What fits exactly goes before what fits within the noise.
+        rough = twins.residual > 0.1
+        return (twins.rank, not sideways, rough, -votes, twins.residual, *twins.group.members)
 
     def _mirrors(self, pairs: NDArray[np.int64]) -> list[_Twins]:
         """The mirror of every pair that has one, in a coordinate plane if that fits."""
@@ -164,7 +168,7 @@ class GroupFinder:
         residual = self._residual(pairs, shape_squares(image, half_b), (beside**2).sum(2))
         axis = residual[:, :3].argmin(1)
         rows = np.arange(len(pairs))
-        snapped = residual[rows, axis] <= np.maximum(residual[:, 3], 0.5)
+        snapped = residual[rows, axis] <= np.maximum(residual[:, 3], self.snap)
         chosen = np.where(snapped, axis, 3)
         twins = []
         for n in np.flatnonzero(residual[rows, chosen] <= 1).tolist():
