@@ -86,7 +86,7 @@ class Shadows:
         # A step along the normal keeps a surface from shading itself through its own texels.
         raised = (points + 1.5 * self.texel * normals).astype(np.float32)
         seen = raised @ self._matrix.astype(np.float32) + self._shift.astype(np.float32)
-        seen = seen.reshape(len(points), -1, 3)
+        seen = seen.reshape(len(points), len(directions), 3)
         x = np.clip(seen[..., 0].astype(np.int32), 0, self.tile - 1)
         y = np.clip(seen[..., 1].astype(np.int32), 0, self.tile - 1)
         y += self.tile * np.arange(len(directions), dtype=np.int32)

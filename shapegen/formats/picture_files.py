@@ -31,7 +31,7 @@ def write_turntable(scene: Scene, path: str | Path) -> None:
 
 
 def turntable(
-    scene: Scene, size: int = 256, *, frames: int = 48, style: Style | None = None
+    scene: Scene, size: int = 256, *, frames: int = 36, style: Style | None = None
 ) -> list[NDArray[np.uint8]]:
     """Pictures ``(H, W, 3)`` of a scene from all sides, at one scale.
 

@@ -24,19 +24,65 @@ PALETTE: dict[str, Colour] = {
 }
 """The order is that in which unlabelled parts take colours: neighbours differ in lightness."""
 
-WORDS = {
-    "blue": ("back", "headboard", "door", "side_panel", "frame", "body", "pole"),
-    "amber": ("seat", "tabletop", "top", "cushion", "mattress", "drawer", "front_panel", "shade"),
-    "brick": ("base", "leg", "legs", "foot", "support", "block"),
-    "teal": ("arm", "armrest", "shelf", "table_shelf", "compartment", "bar"),
-    "plum": ("head", "headrest", "handle", "footboard", "back_panel"),
+OWNERS = {
+    "blue": (
+        "back",
+        "headboard",
+        "side_panel",
+        "frame",
+        "body",
+        "bunk_frame",
+        "cot_side",
+        "pedestal_cabinet",
+        "pole",
+    ),
+    "amber": (
+        "seat",
+        "tabletop",
+        "top",
+        "cushion",
+        "mattress",
+        "drawers",
+        "doors",
+        "door",
+        "drawer",
+        "front_panel",
+        "shade",
+        "bedding",
+        "bunk",
+    ),
+    "brick": ("base", "leg", "foot", "support", "block", "ladder"),
+    "teal": (
+        "arm",
+        "armrest",
+        "shelves",
+        "shelf",
+        "table_shelf",
+        "compartment",
+        "bar",
+        "footboard",
+        "cot_end",
+        "rack",
+    ),
+    "plum": ("head", "headrest", "back_panel", "canopy"),
     "slate": ("other", "bottom_panel"),
-    "sky": ("top_panel", "divider_panel", "pillow", "bulb"),
-    "cocoa": ("stretcher", "runner"),
+    "sky": ("top_panel", "divider_panel"),
+    "olive": ("table_drawers",),
 }
-"""Which colour names the second part of a label (chair/chair_BACK/bar); others by their text."""
+"""Which colour the owner of a part has: the second part of its label (chair/chair_BACK/bar).
 
-_COLOR_OF = {word: color for color, words in WORDS.items() for word in words}
+Other owners have one by their text.
+"""
+
+DETAILS = {
+    "slate": ("handle", "knob", "castor", "joint", "finial"),
+    "sky": ("pillow", "bolster"),
+    "rose": ("blanket", "blanket_fold", "bulb"),
+}
+"""Small parts that stand out from their owner, by the last part of the label."""
+
+_OF_OWNER = {word: color for color, words in OWNERS.items() for word in words}
+_OF_DETAIL = {word: color for color, words in DETAILS.items() for word in words}
 _SHADES = (0.0, 0.035, -0.035, 0.07, -0.06)
 
 
@@ -50,7 +96,8 @@ def label_color(label: str) -> Colour:
     owner = parts[min(1, len(parts) - 1)]
     word = owner.removeprefix(f"{parts[0]}_")
     names = list(PALETTE)
-    name = _COLOR_OF.get(word) or names[zlib.crc32(word.encode()) % len(names)]
+    by_text = names[zlib.crc32(word.encode()) % len(names)]
+    name = _OF_DETAIL.get(parts[-1]) or _OF_OWNER.get(word, by_text)
     rest = "/".join(parts[2:])
     # Python's own hash differs from run to run.
     shade = _SHADES[zlib.crc32(rest.encode()) % len(_SHADES)] if rest else 0.0
@@ -66,6 +113,8 @@ def ranked_color(rank: int) -> Colour:
 
 
 def _shaded(color: Colour, shade: float) -> Colour:
+    if not shade:
+        return color
     hue, lightness, saturation = colorsys.rgb_to_hls(*color)
     red, green, blue = colorsys.hls_to_rgb(hue, min(max(lightness + shade, 0.0), 1.0), saturation)
     return round(red, 6), round(green, 6), round(blue, 6)
