@@ -96,10 +96,9 @@ def build_seeded(name: str, config: Any, seed: int) -> GenerativeModel:
         config: The model's dataclass.
         seed: Of the first weights; the caller's random state is left as it was.
     """
-    import torch
+    from shapegen.core.seeding import seeded
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return model_class(name)(config)
 
 

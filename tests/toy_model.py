@@ -55,7 +55,7 @@ class Vectors(Sequence[Tensor]):
         from shapegen.scene import Boxes, Node, Scene
 
         boxes = np.array([[x, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0] for x in self.values[:, 0]])
-        return Scene((Node("toy", Boxes(boxes)),))
+        return Scene((Node("toy", primitive=Boxes(boxes)),))
 
     def write(self, path: str | Path) -> None:
         raise NotImplementedError

@@ -19,8 +19,6 @@ from shapegen.config import TrainConfig
 from shapegen.train import fit, state
 from tests import toy_model
 
-registry.MODELS["toy"] = toy_model.ENTRY
-
 KILLED = TrainConfig(
     epochs=80, batch_size=16, save_every=1, log_every=7, ema=0.99, tensorboard=False
 )
@@ -84,5 +82,6 @@ def share(out: Path) -> None:
 
 
 if __name__ == "__main__":
+    registry.MODELS["toy"] = toy_model.ENTRY
     torch.set_num_threads(1)
     {"kill": kill_and_resume, "share": share}[sys.argv[1]](Path(sys.argv[2]))

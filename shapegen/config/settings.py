@@ -97,6 +97,9 @@ class TrainConfig:
     """Samples in a picture."""
     tensorboard: bool = True
     """Write TensorBoard files too, where it is installed."""
+    threads: int | None = None
+    """CPU threads of a process; null: as torch is set. On small models more can be slower, and
+    other numbers of threads may differ in the last bit."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: int = 1
     """Processes, started by torchrun."""
@@ -113,6 +116,8 @@ class TrainConfig:
             value = getattr(self, key)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"{key} must be positive and finite; got {value}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1; got {self.threads}")
         if not all(0 < rate < float("inf") for rate in self.rates.values()):
             raise ValueError(f"rates must be positive and finite; got {self.rates}")
         for key, value in (

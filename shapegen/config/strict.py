@@ -25,7 +25,11 @@ _SCIENTIFIC = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 def from_dict(
-    cls: type[Config], values: Mapping[str, Any], *, at: str = "", known: Iterable[str] = ()
+    cls: type[Config],
+    values: Mapping[str, Any] | Config,
+    *,
+    at: str = "",
+    known: Iterable[str] = (),
 ) -> Config:
     """Build a dataclass from plain values, strictly.
 
@@ -35,7 +39,7 @@ def from_dict(
     Args:
         cls: A dataclass; its fields may be ``bool int float str Path None Any``, ``Literal``,
             enums, unions, tuples, ``dict[str, ...]`` and other dataclasses.
-        values: One entry a field; fields with a default may be left out.
+        values: One entry a field, those with a default optional; an instance is returned.
         at: Dotted path of the section, for messages.
         known: Dotted paths of keys elsewhere that an unknown key may have been meant for.
 

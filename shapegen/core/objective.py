@@ -20,5 +20,5 @@ class Objective:
     module: nn.Module
     """Its parameters, and no others, get this objective's optimiser."""
     loss: Loss
-    """``loss(batch, step)`` gives the scalar to minimise and scalar terms to log, all in the
-    units that the model states."""
+    """``loss(batch, step)`` gives the scalar to minimise and scalar terms to log (the same ones at
+    every step), all means over the batch's shapes, in the units that the model states."""

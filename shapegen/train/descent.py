@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from shapegen.base import GenerativeModel
 from shapegen.config import TrainConfig
 from shapegen.core.objective import Objective
+from shapegen.train.average import Average
 from shapegen.train.parallel import reduce_gradients
 from shapegen.train.record import Means
 from shapegen.train.schedule import rate_factor
@@ -55,18 +55,12 @@ class Descent:
             for objective in self.objectives
         }
         self.optimizers = {name: self._optimizer(name) for name in names}
-        self.average: AveragedModel | None = None
-        if config.ema is not None:
-            average = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
-            self.average = AveragedModel(model, multi_avg_fn=average)
-            self.average.requires_grad_(False).eval()
+        self.average = None if config.ema is None else Average(model, config.ema)
 
     @property
     def weights(self) -> GenerativeModel:
         """The model that is saved, measured and sampled: the average where there is one."""
-        if self.average is None:
-            return self._model
-        return cast(GenerativeModel, self.average.module)
+        return self._model if self.average is None else self.average.model
 
     def step(
         self, shares: Sequence[tuple[Any, float]], step: int, steps: int, means: Means
@@ -87,7 +81,7 @@ class Descent:
             if not self._descend(objective, shares, step, factor, means):
                 return objective.name
         if self.average is not None:
-            self.average.update_parameters(self._model)
+            self.average.update()
         means.count += 1
         return None
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from shapegen.base import GenerativeModel, Prepared, Shapes
-from shapegen.config import TrainConfig
+from shapegen.config import TrainConfig, from_dict
+from shapegen.core.seeding import seeded
 from shapegen.train import parallel, streams
 from shapegen.train import state as run_state
 from shapegen.train.trainer import Trainer, TrainResult
@@ -15,7 +18,7 @@ from shapegen.train.trainer import Trainer, TrainResult
 def fit(
     model: GenerativeModel,
     data: Shapes | Prepared,
-    config: TrainConfig | None = None,
+    config: TrainConfig | Mapping[str, Any] | None = None,
     *,
     out: str | Path,
     resume: bool = False,
@@ -32,7 +35,7 @@ def fit(
     Args:
         model: Keeps its weights as the first ones.
         data: Shapes, or what ``model.prepare`` made of them.
-        config: Default: every field's default.
+        config: Or a mapping of its fields; default: every field's default.
         out: Folder, made if missing.
         resume: Go on from the state in ``out``; start where there is none.
         validation: Shapes to choose the best checkpoint by.
@@ -44,7 +47,7 @@ def fit(
         TrainingDiverged: A loss or weight is not finite; the checkpoints are the last good ones.
         OSError: The disk is full; the last checkpoint is whole.
     """
-    config = config or TrainConfig()
+    config = from_dict(TrainConfig, config or {}, at="train")
     folder = _writable(Path(out))
     old = run_state.read(folder)
     if old is not None and not resume:
@@ -54,7 +57,8 @@ def fit(
         )
     fabric = parallel.start(config)
     with (
-        streams.isolated(fabric.device, config.seed + fabric.global_rank),
+        streams.threads(config.threads),
+        seeded(config.seed + fabric.global_rank, fabric.device),
         streams.StopRequest(config.max_minutes) as stop,
     ):
         model.to(fabric.device)

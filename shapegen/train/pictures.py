@@ -14,7 +14,7 @@ SIZE, COLUMNS = 160, 6
 def write_picture(model: GenerativeModel, count: int, path: Path, *, rng: torch.Generator) -> None:
     """Draw samples and write their contact sheet as PNG."""
     from shapegen import view
-    from shapegen.formats.picture import write_png
+    from shapegen.formats.png import write_png
 
     shapes = model.sample(count, rng=rng)
     images = [

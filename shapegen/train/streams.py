@@ -29,11 +29,14 @@ def derived(seed: int, *purpose: object) -> torch.Generator:
 
 
 @contextmanager
-def isolated(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed torch's global streams for a while: dropout, for one, knows no other."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+def threads(count: int | None) -> Iterator[None]:
+    """Let torch use so many CPU threads for a while; None: as many as it does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
         yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class StopRequest:

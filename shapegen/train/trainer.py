@@ -16,6 +16,7 @@ from torch import Tensor
 from shapegen import checkpoint
 from shapegen.base import Calibrated, GenerativeModel, Prepared, Shapes
 from shapegen.config import TrainConfig, to_dict
+from shapegen.core.seeding import seeded
 from shapegen.train import parallel, streams
 from shapegen.train import state as run_state
 from shapegen.train.descent import Descent
@@ -224,7 +225,7 @@ class Trainer:
         values, groups = old.values, old.groups
         self.model.load_state_dict(groups["model"])
         if self.descent.average is not None:
-            self.descent.average.load_state_dict(groups["ema"])
+            self.descent.average.restore(groups["ema"])
         for name, optimizer in self.descent.optimizers.items():
             run_state.restore_optimizer(optimizer, groups.get(f"optimizer/{name}", {}))
         own = groups[f"rng/{self.fabric.global_rank}"]
@@ -243,7 +244,7 @@ class Trainer:
         assert self.log is not None
         groups = {"model": self.model.state_dict(), "order": {"order": self.order}}
         if self.descent.average is not None:
-            groups["ema"] = self.descent.average.state_dict()
+            groups["ema"] = self.descent.average.tensors()
         for name, optimizer in self.descent.optimizers.items():
             groups[f"optimizer/{name}"] = run_state.optimizer_tensors(optimizer)
         groups |= {f"rng/{rank}": states for rank, states in enumerate(rng)}
@@ -294,7 +295,7 @@ class Trainer:
     def _apart(self) -> Iterator[None]:
         """For work that must leave no trace in the training: no gradients, no random draws."""
         self.descent.weights.eval()
-        with torch.no_grad(), streams.isolated(self.fabric.device, self.config.seed):
+        with torch.no_grad(), seeded(self.config.seed, self.fabric.device):
             yield
         self.model.train()
 

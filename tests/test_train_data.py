@@ -1,0 +1,92 @@
+"""Which shapes a run trains on, and which it never sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shapegen.config import DataConfig
+from shapegen.data.catalog import make
+from shapegen.structures.part_tree import PartTrees
+from shapegen.train import load_data
+
+COUNT = 20
+
+
+@pytest.fixture(scope="module")
+def shapes() -> PartTrees:
+    return make("furniture-chairs", count=COUNT, seed=3)
+
+
+def numbers(part: object, shapes: PartTrees) -> list[int]:
+    """The place of every shape in the whole set."""
+    keys = [tree.box.tobytes() for tree in shapes]
+    assert isinstance(part, PartTrees)
+    return [keys.index(tree.box.tobytes()) for tree in part]
+
+
+def test_everything_is_trained_on_unless_held_out(shapes: PartTrees) -> None:
+    split = load_data(DataConfig(name="furniture-chairs", count=COUNT, seed=3))
+    assert numbers(split.train, shapes) == list(range(COUNT))
+    assert split.validation is None
+    assert split.holdout is None
+
+
+def test_a_random_split_is_the_end_of_the_permutation(shapes: PartTrees) -> None:
+    config = DataConfig(
+        name="furniture-chairs", count=COUNT, seed=3, holdout=4, validation=0.1, split_seed=7
+    )
+    split = load_data(config)
+    order = np.random.RandomState(7).permutation(COUNT).tolist()
+    assert numbers(split.holdout, shapes) == order[-4:]
+    assert numbers(split.validation, shapes) == order[-6:-4]
+    assert numbers(split.train, shapes) == order[:-6]
+    # Without a hold-out, validation is the end.
+    split = load_data(
+        DataConfig(name="furniture-chairs", count=COUNT, seed=3, validation=3, split_seed=7)
+    )
+    assert numbers(split.validation, shapes) == order[-3:]
+
+
+def test_a_family_split_keeps_families_together(shapes: PartTrees) -> None:
+    from shapegen.metrics.splits import families
+
+    config = DataConfig(
+        name="furniture-chairs", count=COUNT, seed=3, holdout=4, validation=2, split="family"
+    )
+    split = load_data(config)
+    family = families([tree.boxes() for tree in shapes])
+    parts = [numbers(part, shapes) for part in (split.train, split.validation, split.holdout)]
+    assert sorted(number for part in parts for number in part) == list(range(COUNT))
+    assert len(parts[1]) >= 2
+    assert len(parts[2]) >= 4
+    members = [set(family[part].tolist()) for part in parts]
+    assert not members[0] & members[2]
+    assert not members[0] & members[1]
+
+
+def test_files_and_validation_files(shapes: PartTrees, tmp_path: Path) -> None:
+    shapes[:5].write(tmp_path / "a.jsonl")
+    shapes[5:7].write(tmp_path / "b.jsonl")
+    split = load_data(
+        DataConfig(path=str(tmp_path / "a.jsonl"), validation_path=str(tmp_path / "b.jsonl"))
+    )
+    assert len(split.train) == 5
+    assert split.validation is not None
+    assert len(split.validation) == 2
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (DataConfig(name="furnitrue", count=3), "furniture"),
+        (DataConfig(name="furniture", count=3, holdout=3), "cannot hold 3 of 3 shapes out"),
+        (DataConfig(name="furniture", count=3, holdout=1, validation=2), "cannot hold 2 of 2"),
+        (DataConfig(path="${NO_SUCH_VARIABLE}/a.npz"), "NO_SUCH_VARIABLE in .* is not set"),
+    ],
+)
+def test_bad_data_sections(config: DataConfig, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_data(config)
