@@ -100,5 +100,7 @@ def gathered(tensor: Tensor, fabric: Fabric) -> list[Tensor]:
     """The tensor of every process, in the order of their ranks."""
     if fabric.world_size == 1:
         return [tensor]
-    stacked = cast(Tensor, fabric.all_gather(tensor.to(fabric.device)))
-    return list(stacked.cpu().unbind())
+    own = tensor.to(fabric.device)
+    everyone = [torch.empty_like(own) for _ in range(fabric.world_size)]
+    torch.distributed.all_gather(everyone, own)
+    return [each.cpu() for each in everyone]
