@@ -7,7 +7,10 @@ import gzip
 import io
 import itertools
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 from shapegen.formats.atomic import replacing
 
@@ -45,19 +48,51 @@ def read_bytes(path: str | Path, *, limit: int = MAX_BYTES) -> bytes:
         FileNotFoundError: There is no such file.
         ValueError: It is a folder, is larger than ``limit``, or its gzip data is damaged.
     """
+    with _opened(path) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise ValueError(f"{path} holds more than {limit} bytes; that is the most that is read")
+    return data
+
+
+def read_lines(path: str | Path, *, longest: int, limit: int = MAX_BYTES) -> Iterator[bytes]:
+    """Read a file line by line, keeping only one in memory; gzip is unpacked.
+
+    Args:
+        path: Any file.
+        longest: Most bytes of a line.
+        limit: Most bytes of all lines.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is a folder, too large, or damaged; lines before the damage are given.
+    """
+    total = number = 0
+    with _opened(path) as file:
+        while line := file.readline(longest + 1):
+            number += 1
+            total += len(line)
+            if len(line) > longest:
+                raise ValueError(f"{path}: line {number}: longer than {longest} bytes")
+            if total > limit:
+                raise ValueError(
+                    f"{path} holds more than {limit} bytes; that is the most that is read"
+                )
+            yield line
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[IO[bytes]]:
     path = existing(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; a file is needed")
     with path.open("rb") as file:
         packed = file.read(2) == GZIP_MAGIC
     try:
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
-            data = file.read(limit + 1)
+        with gzip.open(path, "rb") if packed else path.open("rb") as content:
+            yield cast(IO[bytes], content)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: the gzip data is damaged or cut off ({error})") from None
-    if len(data) > limit:
-        raise ValueError(f"{path} holds more than {limit} bytes; that is the most that is read")
-    return data
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

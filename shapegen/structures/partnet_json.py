@@ -1,7 +1,7 @@
 """StructureNet's JSON part hierarchies: one shape a file, or one a line.
 
-Files: ``.json`` (a root node as StructureNet writes it, ``{"id", "root"}``, or a list of those) and
-``.jsonl`` (``{"id", "root"}`` a line), plain or ``.gz``. A node is ``{"id", "label", "box",
+Files: ``.json`` (a root node as StructureNet writes it, ``{"id", "root"}``, or a list of those)
+and ``.jsonl`` (``{"id", "root"}`` a line), plain or ``.gz``. A node is ``{"id", "label", "box",
 "children", "edges"}``: the label is the last part of the full one, the box has 12 numbers, a leaf
 has no ``children``, an edge ``{"part_a", "part_b", "type", "params", "dist"}`` links two children
 by position. Other keys (StructureNet's ``geo`` among them) are ignored. A line ``{"id", "boxes"}``
@@ -17,7 +17,7 @@ section 3; the authors' data files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapegen.core import boxes as box_algebra
-from shapegen.formats.compressed import read_bytes, write_bytes
+from shapegen.formats.compressed import read_bytes, read_lines, write_bytes
 from shapegen.structures.part_tree import PartTree, PartTrees, Relation
 from shapegen.structures.partnet_nodes import (
     MAX_DEPTH,
@@ -73,7 +73,6 @@ def read_partnet(
             or holds a node twice; the message names file, shape and node.
     """
     path = Path(path)
-    counts = RepairReport() if report is None else report
     problems: list[str] = []
     shapes: list[ParsedShape] = []
     for place, name, value in _entries(path, problems):
@@ -83,6 +82,29 @@ def read_partnet(
             problems.append(str(error))
         if problems and rejects is None:
             raise ValueError(problems[0])
+    return assembled(shapes, problems, path, repair=repair, report=report, rejects=rejects)
+
+
+def assembled(
+    shapes: Sequence[ParsedShape],
+    problems: list[str],
+    source: str | Path,
+    *,
+    repair: RepairMode,
+    report: RepairReport | None,
+    rejects: list[str] | None,
+) -> PartTrees:
+    """Make part trees of flattened shapes: mend their boxes, count, warn, refuse.
+
+    Args:
+        shapes: What :func:`~shapegen.structures.partnet_nodes.parse_root` returned.
+        problems: A line for every shape of the file that could not be flattened.
+        source: For messages.
+        repair: As in :func:`read_partnet`; so are the others.
+        report: Gets the counts.
+        rejects: Gets the problems.
+    """
+    counts = RepairReport() if report is None else report
     for shape in shapes:
         counts.counts.update(shape.notes)
     mended, refused = repair_shapes(
@@ -91,17 +113,16 @@ def read_partnet(
         report=counts,
         place=lambda number, node: shapes[number].place(node),
     )
-    problems += refused
+    problems = [*problems, *refused]
     if problems and rejects is None:
         raise ValueError(problems[0])
     if rejects is not None:
         rejects.extend(problems)
     if report is None:
-        counts.warn(path)
-    trees = [_tree(shapes[number], boxes) for number, boxes in mended.items()]
-    if not trees and not problems:
-        raise ValueError(f"{path} holds no shapes; at least one is needed")
-    return PartTrees(trees)
+        counts.warn(source, stacklevel=3)
+    if not shapes and not problems:
+        raise ValueError(f"{source} holds no shapes; at least one is needed")
+    return PartTrees([_tree(shapes[number], boxes) for number, boxes in mended.items()])
 
 
 def write_partnet(
@@ -172,36 +193,42 @@ def partnet_node(tree: PartTree, decimals: int | None = None) -> dict[str, Any]:
 
 def _entries(path: Path, problems: list[str]) -> Iterator[tuple[str, str, Any]]:
     """Every shape's place for messages, name by default, and JSON value."""
-    data = read_bytes(path)
     stem = _stem(path)
-    if not _is_lines(path):
+    if _is_lines(path):
+        yield from _line_entries(path, stem, problems)
+        return
+    try:
+        value = _loaded(read_bytes(path, limit=MAX_TEXT), str(path))
+    except ValueError as error:
+        problems.append(str(error))
+        return
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield f"{path}: [{number}]", f"{stem}-{number}", item
+    else:
+        yield str(path), stem, value
+
+
+def _line_entries(path: Path, stem: str, problems: list[str]) -> Iterator[tuple[str, str, Any]]:
+    lines = enumerate(read_lines(path, longest=MAX_TEXT), start=1)
+    while True:
         try:
-            value = _loaded(data, str(path))
+            number, line = next(lines)
+        except StopIteration:
+            return
         except ValueError as error:
             problems.append(str(error))
-            yield from ()
             return
-        if isinstance(value, list):
-            for number, item in enumerate(value):
-                yield f"{path}: [{number}]", f"{stem}-{number}", item
-        else:
-            yield str(path), stem, value
-        return
-    for number, line in enumerate(data.split(b"\n"), start=1):
         if not line.strip():
             continue
         place = f"{path}: line {number}"
         try:
-            value = _loaded(line, place)
+            yield place, f"{stem}-{number}", _loaded(line, place)
         except ValueError as error:
             problems.append(str(error))
-            continue
-        yield place, f"{stem}-{number}", value
 
 
 def _loaded(text: bytes, place: str) -> Any:
-    if len(text) > MAX_TEXT:
-        raise ValueError(f"{place}: {len(text)} bytes of JSON; at most {MAX_TEXT} are read")
     try:
         return json.loads(text)
     except RecursionError:
@@ -212,9 +239,7 @@ def _loaded(text: bytes, place: str) -> Any:
         raise ValueError(f"{place}: not valid JSON ({error})") from None
 
 
-def _parsed(
-    value: Any, name: str, place: str, *, renumber: bool, mode: RepairMode
-) -> ParsedShape:
+def _parsed(value: Any, name: str, place: str, *, renumber: bool, mode: RepairMode) -> ParsedShape:
     if not isinstance(value, dict):
         raise ValueError(
             f"{place}: a shape must be an object with 'root', or a root node; "

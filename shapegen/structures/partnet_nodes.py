@@ -129,7 +129,9 @@ def parse_root(
     return shape
 
 
-def _checked_id(shape: ParsedShape, node: dict[str, Any], number: int, seen: dict[int, int]) -> int:
+def _checked_id(
+    shape: ParsedShape, node: dict[str, Any], number: int, seen: dict[int, int]
+) -> int:
     identity = node.get("id")
     if type(identity) is not int or not -_MAX_ID <= identity <= _MAX_ID:
         raise _wrong(shape, number, f"'id' must be a whole number; got {_show(identity)}")
@@ -188,7 +190,11 @@ def _relation(shape: ParsedShape, edge: Any, children: list[int], mode: RepairMo
     kind, wanted = _KINDS[name]
     params = edge.get("params")
     params = [] if params is None else params
-    if type(params) is not list or len(params) != wanted or not _NUMBERS.issuperset(map(type, params)):
+    if (
+        type(params) is not list
+        or len(params) != wanted
+        or not _NUMBERS.issuperset(map(type, params))
+    ):
         raise ValueError(f"{name} takes {wanted} numbers as 'params'; got {_show(params)}")
     dist = edge.get("dist")
     if dist is not None and (type(dist) not in _NUMBERS or not math.isfinite(dist)):

@@ -9,7 +9,7 @@ rule               what is wrong                                    ``"fix"`` ma
 ``negative side``  a side below 0                                   its absolute value
 ``zero side``      below 1e-6 of the shape's longest side           1e-4 of the longest side
 ``no direction``   a direction of length below 1e-6, or the second  the rule of
-                   parallel to the first                            :func:`~shapegen.core.boxes.axes`
+                   parallel to the first                            ``core.boxes.axes``
 ``not unit``       a length that differs from 1 by more than 1e-3   the same rule
 ``not orthogonal`` a scalar product above 1e-3                      the same rule
 ``out of range``   a side above 2 or |coordinate| above 1: legal,   kept, only counted
@@ -22,6 +22,7 @@ reading, writing and reading again changes nothing. Every rule is idempotent.
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -177,7 +178,7 @@ def repair_shapes(
         return _repair_singly(groups, mode, report, place)
     report.add(whole)
     # A copy each, so that one shape does not keep the whole file in memory.
-    parts = zip(starts[:-1], starts[1:], strict=True)
+    parts = itertools.pairwise(starts)
     return {number: boxes[a:b].copy() for number, (a, b) in enumerate(parts)}, []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,32 @@ def test_one_shape_is_written_through_its_own_method(tmp_path: Path) -> None:
 def test_scenes_are_written(tmp_path: Path, extension: str) -> None:
     write_part_trees(stools(), tmp_path / f"a{extension}")
     assert (tmp_path / f"a{extension}").stat().st_size > 100
+
+
+def test_a_glb_of_ours_gives_its_trees_back(tmp_path: Path) -> None:
+    trees = stools()
+    for number, tree in enumerate(trees):
+        tree.write(tmp_path / f"{number}.glb")
+        (again,) = read(tmp_path / f"{number}.glb")
+        assert (again.label, again.name) == (tree.label, tree.name)
+        assert {replace(e, dist=None) for e in tree.edges} == set(again.edges)
+        np.testing.assert_array_equal(again.box, tree.box)
+        np.testing.assert_array_equal(again.instance, tree.instance)
+    trees.write(tmp_path / "both.glb")
+    assert [tree.name for tree in read(tmp_path / "both.glb")] == ["0", "1"]
+
+
+def test_a_glb_that_another_program_saved_is_measured(tmp_path: Path) -> None:
+    stools()[1].write(tmp_path / "a.glb")
+    data = (tmp_path / "a.glb").read_bytes()
+    # As long, so that the declared lengths stay true.
+    (tmp_path / "a.glb").write_bytes(data.replace(b'"shapegen"', b'"sculptor"'))
+    (tree,) = read(tmp_path / "a.glb")
+    given = stools()[1]
+    assert sorted(tree.label) == sorted(given.label)
+    np.testing.assert_allclose(
+        np.sort(tree.boxes()[:, :3], axis=0), np.sort(given.boxes()[:, :3], axis=0), atol=1e-6
+    )
 
 
 def test_another_extension_is_refused_with_the_accepted_ones(tmp_path: Path) -> None:

@@ -24,9 +24,7 @@ def trees() -> list[PartTree]:
         Relation(RelationKind.REF_SYM, 1, 3, (0.0, 0.1, 0.2, 1.0, 0.0, 0.0)),
         Relation(RelationKind.ROT_SYM, 2, 3, (0, 0, 0, 0, 1, 0, 1.5), 1e-17),
     )
-    merge = MergeTree(
-        ops=np.array([BOX, BOX, SYM, ADJ]), boxes=BOXES[:2], syms=np.array([MIRROR])
-    )
+    merge = MergeTree(ops=np.array([BOX, BOX, SYM, ADJ]), boxes=BOXES[:2], syms=np.array([MIRROR]))
     tree = PartTree(
         box=BOXES,
         parent=np.array([-1, 0, 0, 0]),

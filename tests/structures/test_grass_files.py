@@ -190,9 +190,7 @@ def changed(name: str, index: Any, value: Any) -> dict[str, Any]:
         (changed("syms", (0, 0, 1), np.inf), "shape 0: boxes and symmetries must be finite"),
     ],
 )
-def test_what_is_malformed_is_named(
-    tmp_path: Path, changes: dict[str, Any], message: str
-) -> None:
+def test_what_is_malformed_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     path = put(tmp_path, **changes)
     with pytest.raises(ValueError, match=message) as caught:
         read_grass(path)

@@ -290,7 +290,9 @@ def test_an_axis_that_is_no_unit_vector_is_mended(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one shape is needed"):
         write_partnet([], tmp_path / "a.json")
-    twins = PartTree(np.array([BOX] * 2), np.array([-1, 0]), ("a", "a/b"), instance=np.zeros(2, int))
+    twins = PartTree(
+        np.array([BOX] * 2), np.array([-1, 0]), ("a", "a/b"), instance=np.zeros(2, int)
+    )
     with pytest.raises(ValueError, match="instance ids must be unique"):
         write_partnet([twins], tmp_path / "a.json")
     assert list(tmp_path.iterdir()) == []

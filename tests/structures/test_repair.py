@@ -155,5 +155,7 @@ def test_the_warning_is_one_line_and_only_when_something_was_mended() -> None:
     repair_boxes(BAD["out of range"][None], report=report)
     report.warn("file")
     repair_boxes(BAD["not unit"][None], report=report)
-    with pytest.warns(RepairWarning, match=r"^file: 1 not unit \(mended\), 1 out of range \(kept\); 2 boxes$"):
+    with pytest.warns(
+        RepairWarning, match=r"^file: 1 not unit \(mended\), 1 out of range \(kept\); 2 boxes$"
+    ):
         report.warn("file")

@@ -47,7 +47,7 @@ def test_the_hierarchy() -> None:
 
 def test_an_unknown_label_names_the_nearest() -> None:
     words = Vocabulary(LABELS)
-    with pytest.raises(ValueError, match="unknown label 'chair/seet'; .* 'chair/seat'"):
+    with pytest.raises(ValueError, match=r"unknown label 'chair/seet'; .* 'chair/seat'"):
         words.index("chair/seet")
     with pytest.raises(ValueError, match="shape 't', node 1: unknown label 'chair/legs'"):
         words.indices(tree("chair", "chair/legs"))

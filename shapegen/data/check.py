@@ -1,0 +1,284 @@
+"""Say of any file that the toolkit reads whether it is sound and, if not, what is wrong where."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shapegen.data.files import read_mesh
+from shapegen.data.importing import MESH_EXTENSIONS
+from shapegen.formats.compressed import existing, read_bytes
+from shapegen.formats.npz import array_shapes, read_arrays
+from shapegen.structures.files import (
+    JSON_EXTENSIONS,
+    NOT_SHAPES,
+    extension_of,
+    read_part_trees,
+)
+from shapegen.structures.flat_npz import is_flat
+from shapegen.structures.grass_files import MAT_FILES
+from shapegen.structures.part_tree import PartTree, PartTrees
+from shapegen.structures.repair import OUT_OF_RANGE, RepairReport
+from shapegen.structures.vocabulary import Vocabulary, read_vocabulary
+
+MAX_PROBLEMS = 20
+"""Most problems that a report lists; the others are counted."""
+
+_MAX_CONFIG = 2**20
+_MAX_ALIASES = 100
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What was found in a file or folder."""
+
+    path: str
+    kind: str
+    """Such as ``"part trees"``; ``"unknown"`` where it could not be told."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Such as shapes, nodes, relations."""
+    problems: tuple[str, ...] = ()
+    """A line each: what is wrong, and where."""
+    notes: tuple[str, ...] = ()
+    """What is repaired in reading, or legal but worth knowing."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file can be used as it is."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        """The report as lines of text."""
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts.items())
+        head = f"{self.path}: {'sound' if self.ok else 'not sound'}, {self.kind}"
+        lines = [f"{head}: {counts}" if counts else head]
+        lines += [f"  problem: {line}" for line in self.problems]
+        lines += [f"  note: {line}" for line in self.notes]
+        return "\n".join(lines)
+
+
+def check(path: str | Path, *, vocabulary: Vocabulary | None = None) -> CheckReport:
+    """Read a file or folder whole and report; nothing is raised, whatever it holds.
+
+    Args:
+        path: Part trees (StructureNet JSON, ``.npz``, GRASS ``.mat``), point clouds or other
+            arrays (``.npz``), a mesh, a checkpoint (``.safetensors``), a configuration
+            (``.yaml``), a table of labels (``.txt``), or a folder of such files.
+        vocabulary: Labels that part trees may have.
+    """
+    found = _Findings(str(path), vocabulary)
+    try:
+        with warnings.catch_warnings():
+            # What readers warn of stands in the report.
+            warnings.simplefilter("ignore")
+            _check_path(existing(path), found)
+    except (ValueError, OSError) as error:
+        found.problems.append(_one_line(error))
+    # Damaged bytes make third-party readers raise anything; a report is due all the same.
+    except Exception as error:
+        found.problems.append(
+            f"{path}: cannot be read ({type(error).__name__}: {_one_line(error)})"
+        )
+    return found.report()
+
+
+@dataclass
+class _Findings:
+    path: str
+    vocabulary: Vocabulary | None
+    kind: str = "unknown"
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def report(self) -> CheckReport:
+        problems = [" ".join(line.split()) for line in self.problems]
+        if len(problems) > MAX_PROBLEMS:
+            more = len(problems) - MAX_PROBLEMS
+            problems = [*problems[:MAX_PROBLEMS], f"and {more} more problems"]
+        return CheckReport(
+            self.path, self.kind, dict(self.counts), tuple(problems), tuple(self.notes)
+        )
+
+
+def _check_path(path: Path, found: _Findings) -> None:
+    if path.is_dir():
+        _check_folder(path, found)
+        return
+    checker = _CHECKERS.get(extension_of(path))
+    if checker is None:
+        accepted = ", ".join(_CHECKERS)
+        raise ValueError(
+            f"{path}: files of this kind are not read; accepted are {accepted} and folders"
+        )
+    checker(path, found)
+
+
+def _check_folder(path: Path, found: _Findings) -> None:
+    found.kind = "folder"
+    if any((path / name).exists() for name in MAT_FILES.values()):
+        _check_part_trees(path, found)
+        return
+    files = sorted(p for p in path.iterdir() if p.is_file() and extension_of(p) in _CHECKERS)
+    if not files:
+        raise ValueError(f"{path} holds no file of a kind that is read")
+    kinds: Counter[str] = Counter()
+    for file in files:
+        report = check(file, vocabulary=found.vocabulary)
+        kinds[report.kind] += 1
+        found.counts.update(report.counts)
+        found.problems += report.problems
+        found.notes += report.notes
+    found.kind = f"folder of {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}"
+    found.counts["files"] = len(files)
+
+
+def _check_json(path: Path, found: _Findings) -> None:
+    if path.name in NOT_SHAPES:
+        _check_manifest(path, found)
+    else:
+        _check_part_trees(path, found)
+
+
+def _check_part_trees(path: Path, found: _Findings) -> None:
+    found.kind = "part trees"
+    repairs = RepairReport()
+    rejects: list[str] = []
+    trees = read_part_trees(path, report=repairs, rejects=rejects)
+    found.problems += rejects
+    _describe(trees, found)
+    if rejects:
+        found.counts["unreadable shapes"] = len(rejects)
+    if repairs.mended or repairs.counts[OUT_OF_RANGE]:
+        found.notes.append(f"{path}: {repairs.summary}")
+    copies = len(trees) - len({_content(tree) for tree in trees})
+    if copies:
+        found.notes.append(f"{path}: {copies} shapes have the boxes of another one")
+    for tree in trees if found.vocabulary is not None else ():
+        try:
+            found.vocabulary.indices(tree)  # type: ignore[union-attr]
+        except ValueError as error:
+            found.problems.append(f"{path}: {error}")
+
+
+def _describe(trees: PartTrees, found: _Findings) -> None:
+    found.counts.update(
+        shapes=len(trees),
+        nodes=sum(map(len, trees)),
+        relations=sum(len(tree.edges) for tree in trees),
+    )
+
+
+def _content(tree: PartTree) -> bytes:
+    return hashlib.sha256(tree.box.tobytes()).digest()
+
+
+def _check_manifest(path: Path, found: _Findings) -> None:
+    found.kind = "manifest"
+    try:
+        files = json.loads(read_bytes(path, limit=2**26))["files"]
+        listed = [(str(file["name"]), str(file["sha256"])) for file in files]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: not a manifest ({_one_line(error)})") from None
+    found.counts["files listed"] = len(listed)
+    for name, digest in listed:
+        file = path.parent / name
+        if Path(name).name != name or not file.is_file():
+            found.problems.append(f"{path}: lists {name!r}, which is not there")
+        elif hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+            found.problems.append(f"{file}: not the file that the manifest lists (sha256 differs)")
+
+
+def _check_npz(path: Path, found: _Findings) -> None:
+    names = array_shapes(path)
+    if is_flat(names) or {"boxes", "ops", "syms"} & set(names):
+        _check_part_trees(path, found)
+        return
+    found.kind = "point clouds" if "points" in names else "arrays"
+    found.counts["arrays"] = len(names)
+    for name, array in read_arrays(path).items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+            found.problems.append(f"{path}: {name}{list(place)} is not finite")
+        if name == "points":
+            found.counts["shapes"] = len(array) if array.ndim else 0
+            if array.ndim != 3 or array.shape[2] != 3 or array.dtype.kind != "f":
+                found.problems.append(
+                    f"{path}: points must be (shapes, points, 3) float; "
+                    f"got {array.shape} {array.dtype}"
+                )
+
+
+def _check_mesh(path: Path, found: _Findings) -> None:
+    found.kind = "mesh"
+    repairs = RepairReport()
+    trees = read_mesh(path, report=repairs)
+    _describe(trees, found)
+    if repairs.mended:
+        found.notes.append(f"{path}: {repairs.summary}")
+
+
+def _check_table(path: Path, found: _Findings) -> None:
+    found.kind = "table of labels"
+    words = read_vocabulary(path)
+    found.counts.update(labels=len(words), leaves=len(words.leaves))
+
+
+def _check_config(path: Path, found: _Findings) -> None:
+    from shapegen.config import load_run
+
+    found.kind = "configuration"
+    _refuse_bombs(path)
+    load_run(path)
+
+
+def _refuse_bombs(path: Path) -> None:
+    """Refuse YAML whose aliases could unfold to any size."""
+    import yaml
+
+    text = read_bytes(path, limit=_MAX_CONFIG).decode("utf-8", errors="replace")
+    try:
+        aliases = sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(text))
+    except (yaml.YAMLError, RecursionError):
+        return  # the loader says it with the place
+    if aliases > _MAX_ALIASES:
+        raise ValueError(f"{path}: {aliases} aliases; at most {_MAX_ALIASES} are read")
+
+
+def _check_checkpoint(path: Path, found: _Findings) -> None:
+    from shapegen import checkpoint
+
+    found.kind = "checkpoint"
+    model = checkpoint.load(path)
+    found.kind = f"checkpoint of {model.name}"
+    values = model.state_dict()
+    found.counts.update(tensors=len(values), numbers=sum(v.numel() for v in values.values()))
+    for name, value in values.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            found.problems.append(f"{path}: {name} holds NaN or infinity")
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+_CHECKERS: dict[str, Callable[[Path, _Findings], Any]] = {
+    **dict.fromkeys(JSON_EXTENSIONS, _check_json),
+    ".npz": _check_npz,
+    ".mat": _check_part_trees,
+    **dict.fromkeys(MESH_EXTENSIONS, _check_mesh),
+    ".safetensors": _check_checkpoint,
+    ".yaml": _check_config,
+    ".yml": _check_config,
+    ".txt": _check_table,
+}

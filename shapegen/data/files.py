@@ -1,0 +1,78 @@
+"""Read shapes from any supported file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shapegen.data.importing import MESH_EXTENSIONS, import_mesh
+from shapegen.formats.compressed import existing
+from shapegen.structures.files import (
+    READ_EXTENSIONS,
+    extension_of,
+    part_tree_files,
+    read_part_trees,
+)
+from shapegen.structures.glb_trees import is_own_glb, read_glb_trees
+from shapegen.structures.part_tree import PartTrees
+from shapegen.structures.repair import RepairReport
+
+
+def read(path: str | Path) -> PartTrees:
+    """Read shapes from a file or a folder of files.
+
+    Bad boxes are mended by the rules of :mod:`shapegen.structures.repair` and warned of; for the
+    counts, other rules, or to go on past unreadable shapes, call
+    :func:`shapegen.structures.files.read_part_trees`.
+
+    Args:
+        path: Part trees (``.json``, ``.jsonl``, plain or ``.gz``, ``.npz``, ``.mat``), a mesh
+            (``.glb``, ``.obj``, ``.ply``, ``.stl``), each of whose nodes becomes a box, or a
+            folder of files of one kind. A ``.glb`` of ours gives its part trees back.
+
+    Raises:
+        FileNotFoundError: There is nothing at ``path``; the message names the nearest file.
+        ValueError: The kind is not read, or the content is malformed; in one line.
+    """
+    path = existing(path)
+    if path.is_dir():
+        meshes = sorted(p for p in path.iterdir() if extension_of(p) in MESH_EXTENSIONS)
+        try:
+            part_tree_files(path)
+        except ValueError:
+            if not meshes:
+                raise
+            return PartTrees([tree for mesh in meshes for tree in read_mesh(mesh)])
+        return _read_part_trees(path)
+    extension = extension_of(path)
+    if extension in MESH_EXTENSIONS:
+        return read_mesh(path)
+    if extension not in READ_EXTENSIONS:
+        accepted = ", ".join((*READ_EXTENSIONS, *MESH_EXTENSIONS))
+        raise ValueError(
+            f"{path}: shapes are read from {accepted}; got {extension or 'no extension'}"
+        )
+    return _read_part_trees(path)
+
+
+def read_mesh(path: str | Path, *, report: RepairReport | None = None) -> PartTrees:
+    """Read a mesh file: the part trees in a ``.glb`` of ours, else one tree of boxes.
+
+    Args:
+        path: As in :func:`read`.
+        report: Gets the counts of mended boxes; without it they are warned of.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged or holds no triangles.
+    """
+    if extension_of(path) == ".glb" and is_own_glb(path):
+        return read_glb_trees(path, report=report)
+    return PartTrees([import_mesh(path, report=report)])
+
+
+def _read_part_trees(path: Path) -> PartTrees:
+    report = RepairReport()
+    trees = read_part_trees(path, report=report)
+    # The caller of read is to see the line, not read itself.
+    report.warn(path, stacklevel=3)
+    return trees
