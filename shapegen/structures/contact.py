@@ -51,7 +51,7 @@ def gaps(boxes: ArrayLike, pairs: ArrayLike | None = None, *, beyond: float = np
     radius = 0.5 * box_algebra.diagonals(boxes)
     a, b = pairs.T
     offset = centres[b] - centres[a]
-    lower = np.maximum(np.linalg.norm(offset, axis=1) - radius[a] - radius[b], 0.0)
+    lower: Array = np.maximum(np.linalg.norm(offset, axis=1) - radius[a] - radius[b], 0.0)
     near = np.flatnonzero(lower <= beyond)
     a, b, offset = a[near], b[near], offset[near]
     separation, parallel = _separation(offset, half[a], half[b], frame[a], frame[b])
@@ -68,7 +68,7 @@ def gaps(boxes: ArrayLike, pairs: ArrayLike | None = None, *, beyond: float = np
 
 def gap(a: ArrayLike, b: ArrayLike) -> float:
     """Smallest distance between two boxes ``(12,)`` each; 0 where they touch or overlap."""
-    return float(gaps([a, b], [[0, 1]])[0])
+    return float(gaps(np.stack([np.asarray(a), np.asarray(b)]), [[0, 1]])[0])
 
 
 def set_gap(a: ArrayLike, b: ArrayLike) -> float:

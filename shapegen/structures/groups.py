@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shapegen.core import boxes as box_algebra
+from shapegen.structures.arrangements import clusters, equal_steps, layers
 from shapegen.structures.motion import mapped, set_distance, shape_squares
 from shapegen.structures.part_tree import RelationKind
 
@@ -20,8 +21,11 @@ TOLERANCE = 0.01
 every length, in diagonals of the box."""
 
 # Of two noisy boxes, how far corners (moved to one centre) and centres may be apart, in standard
-# deviations: the 99th percentiles of what the noise makes are 2.4 and 4.3; tilts add to the former.
+# deviations: 99 % of what the noise makes is below 2.4 and 4.3; tilts add to the former.
 _SHAPE_REACH, _PLACE_REACH = 3.0, 4.5
+
+# Of the many parts of a ring, or leaves of a part, the worst counts.
+_MANY = 1.5
 
 _UP = 1
 
@@ -104,7 +108,7 @@ class GroupFinder:
         steps = self._steps(pairs)
         votes = _votes(mirrors, self.reach)
         alike = [(a, b) for a, b in pairs.tolist()]
-        level = {twins.group.members for twins in steps}
+        level = {(twins.group.members[0], twins.group.members[1]) for twins in steps}
         twins = [*mirrors, *steps, *self._half_turns(pairs)]
         ranked = sorted(range(len(twins)), key=lambda n: self._rank(twins[n], votes.get(n, 0)))
         groups: list[Group] = []
@@ -130,9 +134,9 @@ class GroupFinder:
         while True:
             rest = [n for n in part if n not in used]
             found: list[Group] = []
-            for cluster in _clusters(rest, alike):
+            for cluster in clusters(rest, alike):
                 found.extend(self._rings(cluster, level))
-            for cluster in _clusters(rest, level):
+            for cluster in clusters(rest, level):
                 found.extend(self._rows(cluster))
             found.sort(key=lambda group: (-len(group.members), group.kind is RelationKind.ROT_SYM))
             agreed = next((group for group in found if self._contents_agree(group)), None)
@@ -232,7 +236,7 @@ class GroupFinder:
         on_line = ((beside**2).sum(2) <= reach**2) & (length > 1e-6)[:, None]
         lines = {tuple(np.flatnonzero(line).tolist()) for line in on_line if line.sum() >= 3}
         for line in sorted(lines, key=len, reverse=True):
-            row = _equal_steps(centres[list(line)], reach)
+            row = equal_steps(centres[list(line)], reach)
             if row is None:
                 continue
             order, step_vector = row
@@ -242,14 +246,14 @@ class GroupFinder:
             yield Group(RelationKind.TRANS_SYM, ordered, tuple(step_vector.tolist()))
 
     def _rings(self, cluster: list[int], level: set[tuple[int, int]]) -> Iterator[Group]:
-        """Full rings of equal angles: about a coordinate direction, or all about an oblique one."""
+        """Full rings of equal angles about a coordinate direction, or all about an oblique one."""
         if len(cluster) < 3:
             return
         centres = self.centres[cluster]
         reach = float(np.sqrt((self.reach[cluster] ** 2).mean()))
         oblique = np.linalg.svd(centres - centres.mean(0))[2][2]
         for axis in (*np.eye(3)[[1, 0, 2]], oblique):
-            for layer in _split(centres @ axis, reach):
+            for layer in layers(centres @ axis, reach):
                 for ring in self._rings_of_layer([cluster[n] for n in layer], axis, reach):
                     square = len(ring.members) == 4 and all(
                         pair in level for pair in combinations(sorted(ring.members), 2)
@@ -265,7 +269,7 @@ class GroupFinder:
         pivot = centres.mean(0)
         spokes = centres - pivot
         spokes = spokes - (spokes @ axis)[:, None] * axis
-        for circle in _split(np.linalg.norm(spokes, axis=1), reach):
+        for circle in layers(np.linalg.norm(spokes, axis=1), reach):
             if len(circle) < 3:
                 continue
             ring = sorted(layer[n] for n in circle)
@@ -282,8 +286,8 @@ class GroupFinder:
         half = box_algebra.half_axes(images)
         shape = shape_squares(half[:, None], self.half[ring][None])
         place = ((images[:, None, :3] - self.centres[ring]) ** 2).sum(2)
-        reach = (self.shape_reach[ring].mean() ** 2, self.reach[ring].mean() ** 2)
-        residual = np.maximum(shape / reach[0], place / reach[1])  # (image, member)
+        shape_reach, reach = _MANY * self.shape_reach[ring].mean(), _MANY * self.reach[ring].mean()
+        residual = np.maximum(shape / shape_reach**2, place / reach**2)  # (image, member)
         order = residual.argmin(1)
         if len(set(order.tolist())) < count or (residual.min(1) > 1.0).any():
             return None
@@ -301,7 +305,7 @@ class GroupFinder:
             return False
         if len(first) == 1:
             return True
-        reach = self.reach[list(group.members)]
+        reach = _MANY * self.reach[list(group.members)]
         return all(
             set_distance(mapped(first, group.kind, group.power(times)), other)
             <= max(reach[0], reach[times])
@@ -319,54 +323,3 @@ def _votes(mirrors: list[_Twins], reach: Array) -> dict[int, int]:
     parallel = np.abs(normal @ normal.T) > 0.99
     apart = np.abs(((middle[:, None] - middle[None]) * normal[:, None]).sum(2))
     return dict(enumerate((parallel & (apart <= scale[:, None])).sum(1).tolist()))
-
-
-def _clusters(parts: list[int], links: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Connected components of three and more parts."""
-    root = {part: part for part in parts}
-
-    def find(part: int) -> int:
-        while root[part] != part:
-            part = root[part]
-        return part
-
-    for a, b in links:
-        if a in root and b in root:
-            root[find(b)] = find(a)
-    components: dict[int, list[int]] = {}
-    for part in parts:
-        components.setdefault(find(part), []).append(part)
-    return [component for component in components.values() if len(component) >= 3]
-
-
-def _split(values: Array, reach: float) -> list[list[int]]:
-    """Positions of values grouped so that groups are more than ``reach`` apart."""
-    order = np.argsort(values, kind="stable")
-    breaks = np.flatnonzero(np.diff(values[order]) > reach) + 1
-    return [part.tolist() for part in np.split(order, breaks)]
-
-
-def _equal_steps(centres: Array, reach: float) -> tuple[list[int], Array] | None:
-    """Longest run of three and more equal steps on a line: positions in order and the step."""
-    spread = centres[np.linalg.norm(centres - centres[0], axis=1).argmax()] - centres[0]
-    place = centres @ (spread / np.linalg.norm(spread))
-    order = np.argsort(place, kind="stable")
-    place = place[order]
-    count = len(place)
-    for length in range(count, 2, -1):
-        for start in range(count - length + 1):
-            run = place[start : start + length]
-            step = (run[-1] - run[0]) / (length - 1)
-            ideal = run.mean() + step * (np.arange(length) - 0.5 * (length - 1))
-            # A step shorter than the tolerance must still be told from no step.
-            if np.abs(run - ideal).max() <= min(reach, 0.35 * step) and step > 1e-6:
-                chosen = order[start : start + length]
-                return chosen.tolist(), _fitted_step(centres[chosen])
-    return None
-
-
-def _fitted_step(centres: Array) -> Array:
-    """Least-squares step of centres ``(k, 3)`` in order."""
-    weight = np.arange(len(centres)) - 0.5 * (len(centres) - 1)
-    step: Array = weight @ centres / (weight @ weight)
-    return step

@@ -46,8 +46,8 @@ def to_part_tree(
     """Convert a binary merge tree to a part tree with all symmetric copies.
 
     An ADJ becomes an inner node with two adjacent children. A SYM becomes an inner node with its
-    generator and the copies as children, related to the generator by the symmetry. An inner SYM takes
-    the place of an outer one for the boxes under it, as in the authors' decoder.
+    generator and the copies as children, related to the generator by the symmetry. An inner SYM
+    takes the place of an outer one for the boxes under it, as in the authors' decoder.
 
     Args:
         merge: Kept as the tree's ``merge``.
@@ -134,7 +134,8 @@ def _motion(vector: Array, count: int, *, official: bool) -> Group:
 
 def _under_one(pieces: list[_Piece]) -> _Piece:
     """Pieces as children of a new node with an axis-aligned box around their leaves."""
-    parent, leaf, free, edges = [-1], [-1], [False], []
+    parent, leaf, free = [-1], [-1], [False]
+    edges: list[Relation] = []
     for piece in pieces:
         start = len(parent)
         parent.extend(0 if above < 0 else above + start for above in piece.parent)

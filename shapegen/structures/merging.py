@@ -45,10 +45,10 @@ def to_merge_tree(tree: PartTree, *, tolerance: float = FOLD_TOLERANCE) -> Merge
 
     At every inner node, groups of children under symmetry relations become one SYM over their
     first member; then children are joined one by one by ADJ, touching ones first. The order
-    depends on labels and places, not on the order of siblings. A SYM inside another's generator would take
-    its place, so of nested symmetries the one that saves more boxes is folded (the outer one on
-    ties), and the other is written out. Groups that the boxes do not bear out keep all their boxes.
-    A tree without any relations gets those that are detected.
+    depends on labels and places, not on the order of siblings. A SYM inside another's generator
+    would take its place, so of nested symmetries the one that saves more boxes is folded (the
+    outer one on ties), and the other is written out. Groups that the boxes do not bear out keep
+    all their boxes. A tree without any relations gets those that are detected.
 
     Args:
         tree: Its own ``merge`` is returned where there is one.
@@ -97,7 +97,8 @@ def _items(
     folded: Sequence[Plan],
     keys: Sequence[tuple[str, int, int, int]],
 ) -> list[_Item]:
-    items, grouped = [], set()
+    items: list[_Item] = []
+    grouped: set[int] = set()
     for group in groups:
         group = _canonical(group, keys)
         generator = plain[group.members[0]]
@@ -118,7 +119,9 @@ def _joined(
 ) -> Plan:
     """Join items one by one: the one with most neighbours first, then what touches the rest."""
     rest = sorted(items, key=lambda item: min(keys[member] for member in item.members))
-    near = [set().union(*(neighbours[member] for member in item.members)) for item in rest]
+    near: list[set[int]] = [
+        set().union(*(neighbours[member] for member in item.members)) for item in rest
+    ]
     degree = [
         sum(not touching.isdisjoint(other.members) for other in rest if other is not item)
         for item, touching in zip(rest, near, strict=True)

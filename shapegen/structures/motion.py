@@ -89,7 +89,7 @@ def corner_distances(a: ArrayLike, b: ArrayLike) -> Array:
 
 
 def set_distance(a: ArrayLike, b: ArrayLike) -> float:
-    """Largest corner distance of two box sets under :func:`matching`; infinite for unequal counts."""
+    """Largest corner distance of two box sets, matched; infinite for unequal counts."""
     first, second = box_algebra.as_boxes(a), box_algebra.as_boxes(b)
     if len(first) != len(second):
         return float("inf")
@@ -99,15 +99,17 @@ def set_distance(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def matching(a: ArrayLike, b: ArrayLike) -> NDArray[np.int64]:
-    """Match two sets of ``n`` boxes one to one, the closest pairs first: the row of b for each a."""
+    """Match two sets of ``n`` boxes one to one, the closest first: the row of b for each of a."""
     first, second = box_algebra.as_boxes(a), box_algebra.as_boxes(b)
     if len(first) != len(second):
         raise ValueError(f"the sets must be of equal size; got {len(first)} and {len(second)}")
+    if len(first) == 1:
+        return np.zeros(1, dtype=np.int64)
     squares = shape_squares(
         box_algebra.half_axes(first)[:, None], box_algebra.half_axes(second)[None]
     )
     squares = squares + ((first[:, None, :3] - second[None, :, :3]) ** 2).sum(2)
-    match = squares.argmin(1)
+    match: NDArray[np.int64] = squares.argmin(1)
     if len(set(match.tolist())) == len(first):
         return match
     for _ in range(len(first)):

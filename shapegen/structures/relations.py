@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,21 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from shapegen.core import boxes as box_algebra
 from shapegen.structures.contact import gaps, pairs_of
 from shapegen.structures.groups import TOLERANCE, Group, GroupFinder
-from shapegen.structures.motion import (
-    BOX_AXES,
-    corner_distances,
-    inverse,
-    mapped,
-    matching,
-)
+from shapegen.structures.motion import corner_distances, mapped
 from shapegen.structures.part_tree import PartTree, Relation, RelationKind
+from shapegen.structures.regular import Regular, averaged
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-_GAP_REACH = 2.5
-"""Gap that still counts as contact, in standard deviations of one box's coordinate (root sum of
-squares of both boxes'): a face moves by 1.12 of them, so 98.7 % of true contacts stay."""
 
 
 def detect_relations(
@@ -36,9 +26,10 @@ def detect_relations(
     Two parts are adjacent if a leaf of the one touches a leaf of the other. Symmetries come in
     groups, listed from the first member to each of the others as PartNet's are: rows of three and
     more equal steps and rings of three and more equal angles, the largest first, then pairs:
-    mirrors (left-right goes first), translations, half turns. A part is in one group at most; inner
-    parts are twins if their boxes are and their leaves correspond. Contacts are measured after the
-    members of every group were averaged, which takes most of the noise out of them.
+    mirrors (left-right goes first), translations, half turns. A part is in one group at most;
+    inner parts are twins if their boxes are and their leaves correspond. The members of the groups
+    also say how noisy the boxes are, and are averaged before contacts are measured: exact shapes
+    get exact contacts.
 
     Args:
         tree: Any part tree.
@@ -63,10 +54,9 @@ def detect_relations(
         side=2 if tree.front == "+x" else 0,
     )
     groups = finder.find(sets)
-    boxes, count = averaged(tree.box, groups, leaves)
+    regular = averaged(tree.box, groups, leaves)
     edges = [edge for group in groups for edge in group_relations(group)]
-    reach = _GAP_REACH * tolerance * box_algebra.diagonals(boxes) / np.sqrt(count)
-    edges += [Relation(RelationKind.ADJ, a, b) for a, b in contacts(tree, boxes, reach)]
+    edges += [Relation(RelationKind.ADJ, a, b) for a, b in _contacts(tree, regular, tolerance)]
     return replace(tree, edges=tuple(edges))
 
 
@@ -79,72 +69,18 @@ def group_relations(group: Group) -> list[Relation]:
     ]
 
 
-def contacts(tree: PartTree, boxes: Array, reach: Array) -> list[tuple[int, int]]:
-    """Sibling pairs ``(a, b)``, a < b, some leaves of which touch.
-
-    Args:
-        tree: The hierarchy.
-        boxes: ``(n, 12)``, a row a node.
-        reach: ``(n,)``: two leaves touch if their gap is at most the root sum of squares of their
-            reaches.
-    """
+def _contacts(tree: PartTree, regular: Regular, tolerance: float) -> list[tuple[int, int]]:
+    """Sibling pairs ``(a, b)``, a < b, some leaves of which touch."""
     leaves = np.flatnonzero(tree.is_leaf)
     pairs = leaves[pairs_of(len(leaves))]
     if not len(pairs):
         return []
-    allowed = np.sqrt((reach[pairs] ** 2).sum(1))
-    apart = gaps(boxes, pairs, beyond=float(allowed.max()))
-    # Rounding alone must not part what touches exactly.
-    touching = apart <= np.maximum(allowed, 1e-9 * box_algebra.diagonals(boxes).max())
+    grown = regular.boxes.copy()
+    # Grown boxes overlap up to the sum of their reaches; the root sum of squares is meant.
+    grown[:, 3:6] = np.abs(grown[:, 3:6]) + np.sqrt(2.0) * regular.reach(tolerance)
+    touching = gaps(grown, pairs, beyond=0.0) <= 0
     siblings = np.sort(_siblings_above(tree, pairs[touching]), axis=1)
     return sorted({(a, b) for a, b in siblings.tolist()})
-
-
-def averaged(
-    boxes: Array, groups: Sequence[Group], leaves: Sequence[Sequence[int]]
-) -> tuple[Array, Array]:
-    """Make the leaves of symmetric groups exact copies of their mean.
-
-    Args:
-        boxes: ``(n, 12)``.
-        groups: Disjoint groups of nodes on every level.
-        leaves: Numbers of the leaves below every node.
-
-    Returns:
-        The boxes with the leaves replaced, and how many boxes ``(n,)`` were averaged for each.
-    """
-    boxes, count = boxes.copy(), np.ones(len(boxes))
-    for group in groups:
-        first = list(leaves[group.members[0]])
-        rows, pulled = [first], [boxes[first]]
-        for times, member in enumerate(group.members[1:], start=1):
-            params = group.power(times)
-            own = np.array(leaves[member])
-            match = matching(mapped(boxes[first], group.kind, params), boxes[own])
-            rows.append(own[match].tolist())
-            pulled.append(mapped(boxes[rows[-1]], group.kind, inverse(group.kind, params)))
-        mean = _mean_boxes(np.stack(pulled))
-        boxes[first] = mean
-        for times, numbers in enumerate(rows[1:], start=1):
-            boxes[numbers] = mapped(mean, group.kind, group.power(times))
-        count[np.concatenate(rows)] *= len(group.members)
-    return boxes, count
-
-
-def _mean_boxes(stacks: Array) -> Array:
-    """Mean ``(l, 12)`` of boxes ``(k, l, 12)``, their axes named as in the first."""
-    count, length = stacks.shape[:2]
-    flat = stacks.reshape(-1, 12)
-    frame = box_algebra.axes(flat).reshape(count, length, 3, 3)
-    cosine = np.einsum("laj,klbj->klab", frame[0], frame)
-    order = BOX_AXES[np.abs(cosine)[..., np.arange(3), BOX_AXES].sum(-1).argmax(-1)]  # (k, l, 3)
-    sides = np.take_along_axis(np.abs(stacks[..., 3:6]), order, axis=2).mean(0)
-    turned = np.take_along_axis(frame, order[..., None], axis=2)
-    turned = turned * np.sign(np.einsum("laj,klaj->kla", frame[0], turned))[..., None]
-    mean = np.concatenate(
-        [stacks[..., :3].mean(0), sides, turned.mean(0)[:, 0], turned.mean(0)[:, 1]], axis=1
-    )
-    return box_algebra.orthonormalised(mean)
 
 
 def leaves_below(tree: PartTree) -> list[list[int]]:
@@ -227,7 +163,7 @@ def _set_gap(a: Array, b: Array) -> float:
 
 
 def _siblings_above(tree: PartTree, pairs: Ints) -> Ints:
-    """The two children ``(m, 2)`` of the lowest common ancestor that nodes ``(m, 2)`` are under."""
+    """The children ``(m, 2)`` of the lowest common ancestor that nodes ``(m, 2)`` are under."""
     depth = tree.depth
     path = np.full((len(tree), int(depth.max()) + 2), -1)
     for node, parent in enumerate(tree.parent.tolist()):

@@ -99,4 +99,5 @@ def _is_outer(
     other = np.arange(len(centres)) != owner[:, None]
     covered = (np.abs(local + thickness * step) <= reach).all(2) & other
     earlier = (np.abs(local) <= reach).all(2) & (np.arange(len(centres)) < owner[:, None])
-    return ~(covered | earlier).any(1)
+    outer: NDArray[np.bool_] = ~(covered | earlier).any(1)
+    return outer
