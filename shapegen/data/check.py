@@ -6,15 +6,14 @@ import hashlib
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shapegen.data.files import read_mesh
-from shapegen.data.importing import MESH_EXTENSIONS
+from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.npz import array_shapes, read_arrays
 from shapegen.structures.files import (
@@ -24,10 +23,13 @@ from shapegen.structures.files import (
     read_part_trees,
 )
 from shapegen.structures.flat_npz import is_flat
-from shapegen.structures.grass_files import MAT_FILES
+from shapegen.structures.grass_arrays import MAT_FILES
 from shapegen.structures.part_tree import PartTree, PartTrees
 from shapegen.structures.repair import OUT_OF_RANGE, RepairReport
 from shapegen.structures.vocabulary import Vocabulary, read_vocabulary
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_PROBLEMS = 20
 """Most problems that a report lists; the others are counted."""
@@ -220,7 +222,7 @@ def _check_npz(path: Path, found: _Findings) -> None:
 def _check_mesh(path: Path, found: _Findings) -> None:
     found.kind = "mesh"
     repairs = RepairReport()
-    trees = read_mesh(path, report=repairs)
+    trees = import_file(path, report=repairs)
     _describe(trees, found)
     if repairs.mended:
         found.notes.append(f"{path}: {repairs.summary}")
@@ -257,10 +259,38 @@ def _check_checkpoint(path: Path, found: _Findings) -> None:
     from shapegen import checkpoint
 
     found.kind = "checkpoint"
+    if _is_foreign(path):
+        _check_tensors(path, found)
+        return
     model = checkpoint.load(path)
     found.kind = f"checkpoint of {model.name}"
     values = model.state_dict()
     found.counts.update(tensors=len(values), numbers=sum(v.numel() for v in values.values()))
+    _check_finite(path, values, found)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether another program wrote a sound safetensors file."""
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return "shapegen" not in (file.metadata() or {})
+    except safetensors.SafetensorError:
+        return False  # checkpoint.load says what is wrong
+
+
+def _check_tensors(path: Path, found: _Findings) -> None:
+    from safetensors.torch import load_file
+
+    found.kind = "tensors"
+    values = load_file(path)
+    found.counts.update(tensors=len(values), numbers=sum(v.numel() for v in values.values()))
+    found.notes.append(f"{path}: not written by shapegen; see `shapegen convert`")
+    _check_finite(path, values, found)
+
+
+def _check_finite(path: Path, values: Mapping[str, Tensor], found: _Findings) -> None:
     for name, value in values.items():
         if value.is_floating_point() and not value.isfinite().all():
             found.problems.append(f"{path}: {name} holds NaN or infinity")

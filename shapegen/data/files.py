@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shapegen.data.importing import MESH_EXTENSIONS, import_mesh
+from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.formats.compressed import existing
 from shapegen.structures.files import (
     READ_EXTENSIONS,
@@ -12,7 +12,6 @@ from shapegen.structures.files import (
     part_tree_files,
     read_part_trees,
 )
-from shapegen.structures.glb_trees import is_own_glb, read_glb_trees
 from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.repair import RepairReport
 
@@ -41,33 +40,17 @@ def read(path: str | Path) -> PartTrees:
         except ValueError:
             if not meshes:
                 raise
-            return PartTrees([tree for mesh in meshes for tree in read_mesh(mesh)])
+            return PartTrees([tree for mesh in meshes for tree in import_file(mesh)])
         return _read_part_trees(path)
     extension = extension_of(path)
     if extension in MESH_EXTENSIONS:
-        return read_mesh(path)
+        return import_file(path)
     if extension not in READ_EXTENSIONS:
         accepted = ", ".join((*READ_EXTENSIONS, *MESH_EXTENSIONS))
         raise ValueError(
             f"{path}: shapes are read from {accepted}; got {extension or 'no extension'}"
         )
     return _read_part_trees(path)
-
-
-def read_mesh(path: str | Path, *, report: RepairReport | None = None) -> PartTrees:
-    """Read a mesh file: the part trees in a ``.glb`` of ours, else one tree of boxes.
-
-    Args:
-        path: As in :func:`read`.
-        report: Gets the counts of mended boxes; without it they are warned of.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is damaged or holds no triangles.
-    """
-    if extension_of(path) == ".glb" and is_own_glb(path):
-        return read_glb_trees(path, report=report)
-    return PartTrees([import_mesh(path, report=report)])
 
 
 def _read_part_trees(path: Path) -> PartTrees:

@@ -12,9 +12,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from shapegen.core import boxes as box_algebra
+from shapegen.data.bounding import oriented_box, upright_box
 from shapegen.formats.compressed import MAX_BYTES, existing
 from shapegen.formats.gltf import read_document
+from shapegen.structures.files import read_part_trees
+from shapegen.structures.glb_trees import is_own_glb, read_glb_trees
 from shapegen.structures.part_tree import PartTree, PartTrees
 from shapegen.structures.relations import detect_relations
 from shapegen.structures.repair import RepairReport, repair_boxes
@@ -33,8 +35,6 @@ _UP: dict[str, NDArray[np.float64]] = {
     "y": np.eye(3),
     "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
 }
-_UPRIGHT_SHARE = 1.05
-"""An axis-aligned box is preferred up to this multiple of the smallest box's volume."""
 _SUFFIX = re.compile(r"([._ -]?\d+)+$")
 _ODD = re.compile(r"[^a-z0-9]+")
 
@@ -51,32 +51,52 @@ class Imported:
 
 
 def import_folder(path: str | Path, *, up: Up = "y") -> Imported:
-    """Import every mesh file in a folder and its subfolders.
+    """Import every mesh file in a folder and its subfolders, or else its files of part trees.
 
     Args:
         path: The folder; a single file is taken as well.
-        up: Up axis of the files.
+        up: Up axis of the meshes.
 
     Raises:
         FileNotFoundError: There is nothing at ``path``.
-        ValueError: It holds no mesh file.
+        ValueError: It holds no file of shapes.
     """
     path = existing(path)
-    files = sorted(p for p in path.rglob("*") if _is_mesh(p)) if path.is_dir() else [path]
-    if not files:
-        raise ValueError(f"{path} holds no mesh; accepted are {', '.join(MESH_EXTENSIONS)}")
     trees: list[PartTree] = []
     rejects: list[str] = []
     repairs = RepairReport()
+    files = sorted(p for p in path.rglob("*") if _is_mesh(p)) if path.is_dir() else [path]
+    if not any(map(_is_mesh, files)):
+        read = read_part_trees(path, report=repairs, rejects=rejects)
+        return Imported(read, tuple(rejects), repairs)
     for file in files:
+        name = file.relative_to(path).with_suffix("").as_posix() if file != path else file.stem
         try:
-            tree = import_mesh(file, up=up, report=repairs)
+            found = import_file(file, up=up, report=repairs)
         except (ValueError, OSError) as error:
             rejects.append(str(error))
             continue
-        name = file.relative_to(path).with_suffix("").as_posix() if file != path else file.stem
-        trees.append(replace(tree, name=name))
+        trees += [replace(tree, name=name) for tree in found] if len(found) == 1 else found
     return Imported(PartTrees(trees), tuple(rejects), repairs)
+
+
+def import_file(
+    path: str | Path, *, up: Up = "y", report: RepairReport | None = None
+) -> PartTrees:
+    """Read a mesh file: the part trees in a ``.glb`` of ours, else one tree of boxes.
+
+    Args:
+        path: As in :func:`import_mesh`; so are the others.
+        up: Up axis of the file.
+        report: Gets the counts of mended boxes; without it they are warned of.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged or holds no triangles.
+    """
+    if Path(path).suffix.lower() == ".glb" and is_own_glb(path):
+        return read_glb_trees(path, report=report)
+    return PartTrees([import_mesh(path, up=up, report=report)])
 
 
 def import_mesh(path: str | Path, *, up: Up = "y", report: RepairReport | None = None) -> PartTree:
@@ -265,7 +285,7 @@ def _boxes(nodes: list[tuple[_Node, int]]) -> NDArray[np.float64]:
     for number in range(len(nodes) - 1, -1, -1):
         node, parent = nodes[number]
         if node.vertices is None:
-            boxes[number] = _upright(low[number], high[number])
+            boxes[number] = upright_box(low[number], high[number])
         else:
             boxes[number] = oriented_box(node.vertices)
             low[number], high[number] = node.vertices.min(0), node.vertices.max(0)
@@ -273,61 +293,3 @@ def _boxes(nodes: list[tuple[_Node, int]]) -> NDArray[np.float64]:
             low[parent] = np.minimum(low[parent], low[number])
             high[parent] = np.maximum(high[parent], high[number])
     return boxes
-
-
-def oriented_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A small box ``(12,)`` around points ``(n, 3)``, its axes as close to x, y, z as they can be.
-
-    It is the smallest one, or the axis-aligned one where that has at most 1.05 times the volume.
-    """
-    import trimesh
-
-    low, high = points.min(0), points.max(0)
-    upright = _upright(low, high)
-    size = high - low
-    flat = 1e-6 * max(float(size.max()), 1e-30)
-    try:
-        matrix, sides = trimesh.bounds.oriented_bounds(points)
-    # Points in a plane or on a line have no hull.
-    except Exception:
-        return _flat_box(points, upright)
-    volume = float(np.prod(np.maximum(size, flat)))
-    if volume <= _UPRIGHT_SHARE * float(np.prod(np.maximum(sides, flat))):
-        return upright
-    # The matrix moves points into the box's frame: its rows are the axes.
-    frame = np.asarray(matrix)[:3, :3]
-    return _canonical(-frame.T @ np.asarray(matrix)[:3, 3], np.asarray(sides), frame)
-
-
-def _flat_box(points: NDArray[np.float64], upright: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The box along the principal axes, unless the upright one is as flat."""
-    centred = points - points.mean(0)
-    _, _, frame = np.linalg.svd(centred[:100_000], full_matrices=False)
-    frame[2] = np.cross(frame[0], frame[1])
-    inner = centred @ frame.T
-    low, high = inner.min(0), inner.max(0)
-    area = np.sort(high - low)[1:].prod()
-    if np.sort(upright[3:6])[1:].prod() <= _UPRIGHT_SHARE * area and upright[3:6].min() <= 1e-9:
-        return upright
-    centre = points.mean(0) + 0.5 * (low + high) @ frame
-    return _canonical(centre, high - low, frame)
-
-
-def _upright(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([0.5 * (low + high), high - low, [1.0, 0, 0, 0, 1.0, 0]])
-
-
-def _canonical(
-    centre: NDArray[np.float64], sides: NDArray[np.float64], frame: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The same box with its axes named and turned to be closest to x, y, z."""
-    traces = [sum(abs(frame[row, axis]) for axis, row in enumerate(order)) for order in _ORDERS]
-    order = list(_ORDERS[int(np.argmax(traces))])
-    axes, sides = frame[order], sides[order]
-    # z is x cross y whatever sign it has: only two signs can be chosen.
-    signs = np.where(np.diag(axes)[:2] < 0, -1.0, 1.0)
-    x, y = axes[:2] * signs[:, None]
-    return box_algebra.orthonormalised(np.concatenate([centre, sides, x, y])[None])[0]
-
-
-_ORDERS = tuple(itertools.permutations(range(3)))

@@ -8,9 +8,11 @@ from pathlib import Path
 from shapegen.formats.compressed import existing
 from shapegen.formats.npz import array_shapes
 from shapegen.structures.flat_npz import is_flat, read_flat, write_flat
-from shapegen.structures.grass_files import MAT_FILES, Frame, read_grass, write_grass
+from shapegen.structures.grass_arrays import MAT_FILES
+from shapegen.structures.grass_files import Frame, read_grass, write_grass
 from shapegen.structures.part_tree import PartTree, PartTrees
-from shapegen.structures.partnet_json import read_partnet, write_partnet
+from shapegen.structures.partnet_json import read_partnet
+from shapegen.structures.partnet_writing import write_partnet
 from shapegen.structures.repair import RepairMode, RepairReport
 
 JSON_EXTENSIONS = (".json", ".json.gz", ".jsonl", ".jsonl.gz")

@@ -140,13 +140,6 @@ def changed_npz(path: Path, **changes: Any) -> Path:
     return path
 
 
-def foreign_checkpoint(path: Path) -> Path:
-    from safetensors.numpy import save_file
-
-    save_file({"a": np.zeros(3, dtype=np.float32)}, path)
-    return path
-
-
 def corrupted_checkpoint(path: Path) -> Path:
     make_checkpoint(path)
     data = bytearray(path.read_bytes())
@@ -198,10 +191,6 @@ WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
     "config model": (lambda d: put(d / "a.yaml", CONFIG.replace("grass", "gras")), "`grass`"),
     "config syntax": (lambda d: put(d / "a.yaml", "a: [1"), "a.yaml"),
     "config bomb": (lambda d: put(d / "a.yaml", yaml_bomb()), "aliases; at most"),
-    "foreign checkpoint": (
-        lambda d: foreign_checkpoint(d / "a.safetensors"),
-        "none that shapegen wrote",
-    ),
     "corrupted checkpoint": (
         lambda d: corrupted_checkpoint(d / "a.safetensors"),
         "its digest is not that of its tensors",
@@ -237,6 +226,17 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, case: str) -> None:
     assert any(message in line for line in report.problems), report.problems
     assert all("\n" not in line for line in report.problems)
     assert f"{path}: not sound, {report.kind}" in str(report)
+
+
+def test_tensors_of_another_program_are_told_from_checkpoints(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"a": np.zeros(3, dtype=np.float32)}, tmp_path / "a.safetensors")
+    report = check(tmp_path / "a.safetensors")
+    assert (report.ok, report.kind) == (True, "tensors")
+    assert "not written by shapegen; see `shapegen convert`" in report.notes[0]
+    save_file({"a": np.full(3, np.nan, dtype=np.float32)}, tmp_path / "a.safetensors")
+    assert "a holds NaN or infinity" in check(tmp_path / "a.safetensors").problems[0]
 
 
 def test_an_unknown_label_is_named(tmp_path: Path) -> None:

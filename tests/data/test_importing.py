@@ -10,7 +10,8 @@ import pytest
 import trimesh
 
 from shapegen.core.boxes import bounds, corners
-from shapegen.data.importing import import_folder, import_mesh, label_of, oriented_box
+from shapegen.data.bounding import oriented_box
+from shapegen.data.importing import import_folder, import_mesh, label_of
 from shapegen.structures.part_tree import RelationKind
 from shapegen.structures.repair import RepairReport
 
@@ -160,8 +161,12 @@ def test_a_folder_is_imported_with_its_rejects(tmp_path: Path) -> None:
     assert len(imported.rejects) == 2
     assert all("\n" not in line and str(tmp_path) in line for line in imported.rejects)
     assert [tree.name for tree in import_folder(tmp_path / "two.STL").trees] == ["two"]
+    import_folder(tmp_path).trees.write(tmp_path / "json")
+    assert len(import_folder(tmp_path / "json").trees) == 2
+    import_folder(tmp_path / "json").trees.write(tmp_path / "both.glb")
+    assert len(import_folder(tmp_path / "both.glb").trees) == 2
     (tmp_path / "none").mkdir()
-    with pytest.raises(ValueError, match=r"holds no mesh; accepted are \.glb"):
+    with pytest.raises(ValueError, match="holds no file of part trees"):
         import_folder(tmp_path / "none")
 
 

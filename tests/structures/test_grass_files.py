@@ -12,7 +12,8 @@ import pytest
 from shapegen.core.boxes import axes
 from shapegen.formats.mat import write_mat
 from shapegen.formats.npz import read_arrays, write_arrays
-from shapegen.structures.grass_files import read_grass, read_grass_arrays, write_grass
+from shapegen.structures.grass_arrays import read_grass_arrays
+from shapegen.structures.grass_files import read_grass, write_grass
 from shapegen.structures.merge_tree import ADJ, BOX, REFLECTIVE, SYM, MergeTree
 from shapegen.structures.repair import RepairReport, RepairWarning
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from shapegen.structures.part_tree import PartTree, PartTrees, Relation, RelationKind
-from shapegen.structures.partnet_json import read_partnet, write_partnet
+from shapegen.structures.partnet_json import read_partnet
+from shapegen.structures.partnet_writing import write_partnet
 from shapegen.structures.repair import RepairReport, RepairWarning
 
 BOX = [0.0, 0.0, 0.0, 1.0, 2.0, 0.5, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]

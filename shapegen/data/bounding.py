@@ -1,0 +1,70 @@
+"""Oriented boxes around points."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapegen.core import boxes as box_algebra
+
+_UPRIGHT_SHARE = 1.05
+"""An axis-aligned box is preferred up to this multiple of the smallest box's volume."""
+_ORDERS = tuple(itertools.permutations(range(3)))
+
+
+def oriented_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A small box ``(12,)`` around points ``(n, 3)``, its axes as close to x, y, z as they can be.
+
+    It is the smallest one, or the axis-aligned one where that has at most 1.05 times the volume.
+    """
+    import trimesh
+
+    low, high = points.min(0), points.max(0)
+    upright = upright_box(low, high)
+    size = high - low
+    flat = 1e-6 * max(float(size.max()), 1e-30)
+    try:
+        matrix, sides = trimesh.bounds.oriented_bounds(points)
+    # Points in a plane or on a line have no hull.
+    except Exception:
+        return _flat_box(points, upright)
+    volume = float(np.prod(np.maximum(size, flat)))
+    if volume <= _UPRIGHT_SHARE * float(np.prod(np.maximum(sides, flat))):
+        return upright
+    # The matrix moves points into the box's frame: its rows are the axes.
+    frame = np.asarray(matrix)[:3, :3]
+    return _canonical(-frame.T @ np.asarray(matrix)[:3, 3], np.asarray(sides), frame)
+
+
+def _flat_box(points: NDArray[np.float64], upright: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The box along the principal axes, unless the upright one is as flat."""
+    centred = points - points.mean(0)
+    _, _, frame = np.linalg.svd(centred[:100_000], full_matrices=False)
+    frame[2] = np.cross(frame[0], frame[1])
+    inner = centred @ frame.T
+    low, high = inner.min(0), inner.max(0)
+    area = np.sort(high - low)[1:].prod()
+    if np.sort(upright[3:6])[1:].prod() <= _UPRIGHT_SHARE * area and upright[3:6].min() <= 1e-9:
+        return upright
+    centre = points.mean(0) + 0.5 * (low + high) @ frame
+    return _canonical(centre, high - low, frame)
+
+
+def upright_box(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make the axis-aligned box ``(12,)`` between two corners ``(3,)``."""
+    return np.concatenate([0.5 * (low + high), high - low, [1.0, 0, 0, 0, 1.0, 0]])
+
+
+def _canonical(
+    centre: NDArray[np.float64], sides: NDArray[np.float64], frame: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The same box with its axes named and turned to be closest to x, y, z."""
+    traces = [sum(abs(frame[row, axis]) for axis, row in enumerate(order)) for order in _ORDERS]
+    order = list(_ORDERS[int(np.argmax(traces))])
+    axes, sides = frame[order], sides[order]
+    # z is x cross y whatever sign it has: only two signs can be chosen.
+    signs = np.where(np.diag(axes)[:2] < 0, -1.0, 1.0)
+    x, y = axes[:2] * signs[:, None]
+    return box_algebra.orthonormalised(np.concatenate([centre, sides, x, y])[None])[0]
