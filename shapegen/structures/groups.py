@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import combinations
 from typing import NamedTuple
 
@@ -26,6 +26,8 @@ _SHAPE_REACH, _PLACE_REACH = 3.0, 4.5
 
 # Of the many parts of a ring, or leaves of a part, the worst counts.
 _MANY = 1.5
+
+SYMMETRIES = frozenset({RelationKind.REF_SYM, RelationKind.TRANS_SYM, RelationKind.ROT_SYM})
 
 _UP = 1
 
@@ -92,9 +94,20 @@ class GroupFinder:
         size = tolerance * box_algebra.diagonals(self.boxes)
         self.shape_reach, self.reach = _SHAPE_REACH * size, _PLACE_REACH * size
 
-    def find(self, sets: Iterable[Sequence[int]] | None = None) -> list[Group]:
-        """Groups of every set of part numbers; default one set of all parts."""
+    def find(
+        self,
+        sets: Iterable[Sequence[int]] | None = None,
+        *,
+        kinds: Sequence[Set[RelationKind]] | None = None,
+    ) -> list[Group]:
+        """Find the groups within every set of parts.
+
+        Args:
+            sets: Disjoint sets of part numbers; default one of all parts.
+            kinds: The symmetries to look for in every set; default all.
+        """
         sets = [range(len(self.boxes))] if sets is None else list(sets)
+        kinds = [SYMMETRIES] * len(sets) if kinds is None else kinds
         pairs = np.array([pair for part in sets for pair in combinations(part, 2)], dtype=np.int64)
         if not len(pairs):
             return []
@@ -113,10 +126,13 @@ class GroupFinder:
         ranked = sorted(range(len(twins)), key=lambda n: self._rank(twins[n], votes.get(n, 0)))
         groups: list[Group] = []
         used: set[int] = set()
-        for part in sets:
-            self._long_groups(part, alike, level, groups, used)
+        for part, allowed in zip(sets, kinds, strict=True):
+            self._long_groups(part, alike, level, groups, used, allowed)
+        kind_of = {n: allowed for part, allowed in zip(sets, kinds, strict=True) for n in part}
         for n in ranked:
             group = twins[n].group
+            if group.kind not in kind_of[group.members[0]]:
+                continue
             if used.isdisjoint(group.members) and self._contents_agree(group):
                 groups.append(group)
                 used.update(group.members)
@@ -129,15 +145,20 @@ class GroupFinder:
         level: set[tuple[int, int]],
         groups: list[Group],
         used: set[int],
+        allowed: Set[RelationKind],
     ) -> None:
         """Add the rows and rings of three and more parts of one set, the longest first."""
         while True:
             rest = [n for n in part if n not in used]
             found: list[Group] = []
-            for cluster in clusters(rest, alike):
-                found.extend(self._rings(cluster, level))
-            for cluster in clusters(rest, level):
-                found.extend(self._rows(cluster))
+            if RelationKind.ROT_SYM in allowed:
+                # Four equal boxes at the corners of a square are two mirror pairs, if they may.
+                even = level if RelationKind.REF_SYM in allowed else set()
+                for cluster in clusters(rest, alike):
+                    found.extend(self._rings(cluster, even))
+            if RelationKind.TRANS_SYM in allowed:
+                for cluster in clusters(rest, level):
+                    found.extend(self._rows(cluster))
             found.sort(key=lambda group: (-len(group.members), group.kind is RelationKind.ROT_SYM))
             agreed = next((group for group in found if self._contents_agree(group)), None)
             if agreed is None:
@@ -258,7 +279,6 @@ class GroupFinder:
                     square = len(ring.members) == 4 and all(
                         pair in level for pair in combinations(sorted(ring.members), 2)
                     )
-                    # Four equal boxes at the corners of a square are two mirror pairs.
                     if not square:
                         yield ring
 

@@ -14,11 +14,10 @@ from shapegen.structures.motion import BOX_AXES, inverse, mapped, matching
 
 Array = NDArray[np.float64]
 
-_DIAGONAL_REACH, _LENGTH_REACH = 2.2, 2.5
+_DIAGONAL_REACH, _LENGTH_REACH = 2.35, 2.5
 """Gap that still counts as contact, in standard deviations of one coordinate (root sum of squares
-of both boxes'), for the two kinds of noise. A face moves by 1.12 of them, so 97.5 % and 98.7 % of
-true contacts stay; noise in proportion to the diagonal is as large as slots are wide, which calls
-for the shorter reach."""
+of both boxes'), for the two kinds of noise; a face moves by 1.12 of them. Noise in proportion to
+the diagonal is as large as slots are wide, which calls for the shorter reach."""
 
 _LEAST_NOISE = 0.02
 """Noise that is assumed even if symmetric copies are exact, as a share of the tolerance."""
@@ -50,12 +49,13 @@ class Regular:
         alpha, beta = tolerance**2, 0.0
         if len(self.sides):
             total = (self.sides**2).sum(1, keepdims=True)
-            thin = np.sort(self.sides, axis=1)[:, 1:2] >= self.sides
-            share = self.spread / np.maximum(total, 1e-24)
-            alpha = _pooled(share[thin], tolerance)
-            excess = np.maximum(self.spread - alpha * total, 0.0)
-            beta = float((excess / np.maximum(self.sides, 0.05 * np.sqrt(total)) ** 2).mean())
-            beta = min(beta, 4 * tolerance**2)
+            order = np.argsort(self.sides, axis=1)
+            share = np.take_along_axis(self.spread / np.maximum(total, 1e-24), order, axis=1)
+            alpha = _pooled(share[:, :2].ravel(), tolerance)
+            # The longest side tells both kinds apart best.
+            longest = np.take_along_axis(self.sides, order, axis=1)[:, 2:] ** 2
+            rest = (share[:, 2:] - alpha) * total / np.maximum(longest, 1e-24)
+            beta = min(max(float(rest.mean()), 0.0), 4 * tolerance**2)
         alpha, beta = _DIAGONAL_REACH**2 * alpha, _LENGTH_REACH**2 * beta
         reach: Array = np.sqrt((alpha * diagonal**2 + beta * sides**2) / self.copies[:, None])
         return reach

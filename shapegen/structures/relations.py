@@ -141,19 +141,33 @@ def relation_groups(tree: PartTree, *, tolerance: float = TOLERANCE) -> list[Gro
     """Disjoint symmetric groups that the relations of a tree make, as far as the boxes agree.
 
     Siblings that are linked by symmetry relations, directly or through others, are searched
-    together; what their boxes do not bear out within ``tolerance`` is left out.
+    together for the kinds of symmetry that link them; what their boxes do not bear out within
+    ``tolerance`` is left out.
     """
-    linked: dict[int, list[int]] = {}
+    linked: dict[int, tuple[list[int], set[RelationKind]]] = {}
     for edge in tree.edges:
-        if edge.kind is not RelationKind.ADJ:
-            a, b = linked.setdefault(edge.a, [edge.a]), linked.setdefault(edge.b, [edge.b])
-            if a is not b:
-                a.extend(b)
-                for node in b:
-                    linked[node] = a
-    sets = {id(part): sorted(part) for part in linked.values()}
-    finder = GroupFinder(tree.box, contents=leaf_boxes(tree), tolerance=tolerance)
-    return finder.find(sorted(sets.values()))
+        if edge.kind is RelationKind.ADJ:
+            continue
+        first = linked.setdefault(edge.a, ([edge.a], set()))
+        second = linked.setdefault(edge.b, ([edge.b], set()))
+        first[1].add(edge.kind)
+        if first is not second:
+            first[0].extend(second[0])
+            first[1].update(second[1])
+            for node in second[0]:
+                linked[node] = first
+    found = {id(component): component for component in linked.values()}
+    components = sorted((sorted(members), kinds) for members, kinds in found.values())
+    if not components:
+        return []
+    finder = GroupFinder(
+        tree.box,
+        contents=leaf_boxes(tree),
+        tolerance=tolerance,
+        side=2 if tree.front == "+x" else 0,
+    )
+    sets, kinds = zip(*components, strict=True)
+    return finder.find(sets, kinds=kinds)
 
 
 def _set_gap(a: Array, b: Array) -> float:

@@ -1,9 +1,12 @@
 """Gaps, motions, symmetric groups and relations: against brute force, by hand and under noise."""
 
 import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from shapegen.core import boxes as box_algebra
@@ -19,21 +22,28 @@ from shapegen.structures.relations import (
     residuals,
 )
 
+Array = NDArray[np.float64]
+
 ADJ, REF = RelationKind.ADJ, RelationKind.REF_SYM
 TRANS, ROT = RelationKind.TRANS_SYM, RelationKind.ROT_SYM
 
 
-def box(centre, lengths, x=(1, 0, 0), y=(0, 1, 0)):
+def box(
+    centre: Sequence[float],
+    lengths: Sequence[float],
+    x: Sequence[float] = (1, 0, 0),
+    y: Sequence[float] = (0, 1, 0),
+) -> Array:
     return np.array([*centre, *lengths, *x, *y], dtype=np.float64)
 
 
-def random_boxes(n, size, seed):
+def random_boxes(n: int, size: float, seed: int) -> Array:
     draws = np.random.RandomState(seed).normal(size=(n, 12))
     draws[:, 3:6] = np.abs(draws[:, 3:6]) * size
     return draws
 
 
-def tree_of(*boxes, labels=None):
+def tree_of(*boxes: Array, labels: list[str] | None = None) -> PartTree:
     """A root with these boxes as children."""
     low, high = box_algebra.bounds(np.stack(boxes))
     root = box(0.5 * (low + high), high - low)
@@ -49,7 +59,7 @@ def tree_of(*boxes, labels=None):
 
 
 @pytest.mark.parametrize("size", [0.3, 1.0, 3.0])
-def test_gap_is_the_least_distance_of_two_solid_boxes(size):
+def test_gap_is_the_least_distance_of_two_solid_boxes(size: float) -> None:
     boxes = random_boxes(40, size, seed=1)
     boxes[::5, 6:] = [1, 0, 0, 0, 1, 0]  # pairs with parallel axes
     boxes[::7, 3] = 0  # plates without thickness
@@ -66,7 +76,7 @@ def test_gap_is_the_least_distance_of_two_solid_boxes(size):
     assert 0 < np.mean(np.array(expected) > 1e-9) < 1 or size == 0.3
 
 
-def test_gaps_that_can_be_said_by_hand():
+def test_gaps_that_can_be_said_by_hand() -> None:
     cube = box((0, 0, 0), (2, 2, 2))
     assert gap(cube, box((2, 0, 0), (2, 2, 2))) == 0.0  # face on face
     assert gap(cube, box((5, 0, 0), (2, 2, 2))) == pytest.approx(3)
@@ -82,7 +92,7 @@ def test_gaps_that_can_be_said_by_hand():
     assert set_gap([cube], [box((9, 0, 0), (2, 2, 2)), box((3, 0, 0), (2, 2, 2))]) == 1.0
 
 
-def test_gaps_beyond_the_horizon_are_lower_bounds():
+def test_gaps_beyond_the_horizon_are_lower_bounds() -> None:
     boxes = random_boxes(30, 0.3, seed=2)
     exact, quick = gaps(boxes), gaps(boxes, beyond=0.5)
     near = exact <= 0.5
@@ -91,7 +101,7 @@ def test_gaps_beyond_the_horizon_are_lower_bounds():
     assert (quick <= exact + 1e-12).all()
 
 
-def test_bad_gaps_are_refused():
+def test_bad_gaps_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(m, 2\)"):
         gaps(np.zeros((2, 12)), [0, 1])
     with pytest.raises(ValueError, match="finite"):
@@ -103,7 +113,7 @@ def test_bad_gaps_are_refused():
 # Motions
 
 
-def test_corner_distance_is_the_best_of_48_matchings():
+def test_corner_distance_is_the_best_of_48_matchings() -> None:
     a, b = random_boxes(20, 1.0, seed=3), random_boxes(20, 1.0, seed=4)
     brute = []
     for first, second in zip(a, b, strict=True):
@@ -126,7 +136,9 @@ def test_corner_distance_is_the_best_of_48_matchings():
         (ROT, (0.1, 0.2, 0.3, 0.0, 0.6, 0.8, 1.1)),
     ],
 )
-def test_motions_move_corners_as_points_and_have_inverses(kind, params):
+def test_motions_move_corners_as_points_and_have_inverses(
+    kind: RelationKind, params: tuple[float, ...]
+) -> None:
     boxes = random_boxes(5, 1.0, seed=5)
     matrix, offset = motion(kind, params)
     moved = mapped(boxes, kind, params)
@@ -137,12 +149,12 @@ def test_motions_move_corners_as_points_and_have_inverses(kind, params):
     np.testing.assert_allclose(mapped(moved, kind, inverse(kind, params)), boxes, atol=1e-12)
 
 
-def test_a_rotation_follows_the_right_hand():
+def test_a_rotation_follows_the_right_hand() -> None:
     matrix, _ = motion(ROT, (0, 0, 0, 0, 1, 0, np.pi / 2))
     np.testing.assert_allclose(matrix @ [0, 0, 1], [1, 0, 0], atol=1e-12)
 
 
-def test_bad_motions_are_refused():
+def test_bad_motions_are_refused() -> None:
     with pytest.raises(ValueError, match="maps no points"):
         motion(ADJ, ())
     with pytest.raises(ValueError, match="takes 6 parameters"):
@@ -156,14 +168,14 @@ def test_bad_motions_are_refused():
 # Groups
 
 
-def groups_of(*boxes, **options):
+def groups_of(*boxes: Array, **options: Any) -> set[tuple[RelationKind, frozenset[int]]]:
     return {
         (group.kind, frozenset(group.members))
         for group in GroupFinder(np.stack(boxes), **options).find()
     }
 
 
-def test_a_mirror_pair_and_what_is_none():
+def test_a_mirror_pair_and_what_is_none() -> None:
     left, right = box((-1, 0, 0), (0.2, 1, 0.1)), box((1, 0, 0), (0.2, 1, 0.1))
     assert groups_of(left, right) == {(REF, frozenset({0, 1}))}
     assert groups_of(left, box((1, 0, 0), (0.2, 1.1, 0.1))) == set()
@@ -171,7 +183,7 @@ def test_a_mirror_pair_and_what_is_none():
     assert group.params == (0, 0, 0, 1, 0, 0)
 
 
-def test_two_tilted_bars_are_mirrored_or_shifted():
+def test_two_tilted_bars_are_mirrored_or_shifted() -> None:
     tilt = 0.3
     y = (np.sin(tilt), np.cos(tilt), 0)
     x = (np.cos(tilt), -np.sin(tilt), 0)
@@ -182,7 +194,7 @@ def test_two_tilted_bars_are_mirrored_or_shifted():
 
 
 @pytest.mark.parametrize("count", [3, 4, 7])
-def test_a_row_of_equal_steps(count):
+def test_a_row_of_equal_steps(count: int) -> None:
     slats = [box((0.3 * n, 0.1 * n, 0), (0.1, 1, 0.05)) for n in range(count)]
     order = np.random.RandomState(count).permutation(count)
     (group,) = GroupFinder(np.stack(slats)[order]).find()
@@ -195,7 +207,7 @@ def test_a_row_of_equal_steps(count):
 
 @pytest.mark.parametrize("count", [3, 4, 5, 8])
 @pytest.mark.parametrize("axis", [(0.0, 1.0, 0.0), (0.6, 0.8, 0.0)])
-def test_a_ring_of_equal_angles(count, axis):
+def test_a_ring_of_equal_angles(count: int, axis: tuple[float, float, float]) -> None:
     spoke = box((1, 0.2, 0.3), (1.0, 0.1, 0.2))
     params = [(0.3, 0, 0.1, *axis, 2 * np.pi * n / count) for n in range(count)]
     ring = np.concatenate([mapped(spoke[None], ROT, turn) for turn in params])
@@ -209,20 +221,20 @@ def test_a_ring_of_equal_angles(count, axis):
         assert corner_distances(image, ring[[member]])[0] < 1e-6  # a root of rounding
 
 
-def test_slabs_through_one_centre_are_a_ring():
+def test_slabs_through_one_centre_are_a_ring() -> None:
     slab = box((0, 0, 0), (1, 0.1, 0.4))
     ring = [mapped(slab[None], ROT, (0, 0, 0, 0, 1, 0, 2 * np.pi * n / 5))[0] for n in range(5)]
     assert groups_of(*ring) == {(ROT, frozenset(range(5)))}
 
 
-def test_four_legs_are_two_pairs_left_to_right():
+def test_four_legs_are_two_pairs_left_to_right() -> None:
     legs = [box((x, 0, z), (0.1, 1, 0.1)) for z in (-1, 1) for x in (-1, 1)]
     assert groups_of(*legs) == {(REF, frozenset({0, 1})), (REF, frozenset({2, 3}))}
     # Facing +x, left-right is z.
     assert groups_of(*legs, side=2) == {(REF, frozenset({0, 2})), (REF, frozenset({1, 3}))}
 
 
-def test_contents_decide_between_a_mirror_and_a_shift():
+def test_contents_decide_between_a_mirror_and_a_shift() -> None:
     left, right = box((-1, 0, 0), (1, 1, 1)), box((1, 0, 0), (1, 1, 1))
     body = np.stack([left, box((-1.4, 0, 0), (0.1, 0.1, 0.1))])
     mirrored = mapped(body, REF, (0, 0, 0, 1, 0, 0))
@@ -234,7 +246,7 @@ def test_contents_decide_between_a_mirror_and_a_shift():
     assert GroupFinder(boxes, contents=[body, twin[:1]]).find() == []
 
 
-def test_groups_move_with_the_boxes():
+def test_groups_move_with_the_boxes() -> None:
     boxes = [box((0.3 * n, 0, 0), (0.1, 1, 0.05)) for n in range(4)]
     boxes += [box((x, 2, 0), (0.4, 0.1, 0.1)) for x in (-1, 1.5)]
     angle = 0.4
@@ -245,7 +257,7 @@ def test_groups_move_with_the_boxes():
     assert groups_of(*moved) == groups_of(*boxes) != set()
 
 
-def test_a_tolerance_must_be_positive():
+def test_a_tolerance_must_be_positive() -> None:
     with pytest.raises(ValueError, match="must be positive; got 0"):
         GroupFinder(np.zeros((1, 12)), tolerance=0)
 
@@ -253,13 +265,13 @@ def test_a_tolerance_must_be_positive():
 # Trees
 
 
-def stool():
+def stool() -> PartTree:
     seat = box((0, 0, 0), (2, 0.2, 2))
     legs = [box((x, -1.1, z), (0.2, 2, 0.2)) for z in (-0.9, 0.9) for x in (-0.9, 0.9)]
     return tree_of(seat, *legs, labels=["seat", *["leg"] * 4])
 
 
-def test_a_stool_has_two_mirror_pairs_and_four_contacts():
+def test_a_stool_has_two_mirror_pairs_and_four_contacts() -> None:
     tree = detect_relations(stool())
     found = {(edge.kind, frozenset({edge.a, edge.b})) for edge in tree.edges}
     expected = {(REF, frozenset({2, 3})), (REF, frozenset({4, 5}))}
@@ -268,7 +280,7 @@ def test_a_stool_has_two_mirror_pairs_and_four_contacts():
     np.testing.assert_allclose(residuals(tree), 0, atol=1e-12)
 
 
-def test_detection_does_not_depend_on_order_or_place():
+def test_detection_does_not_depend_on_order_or_place() -> None:
     tree = stool()
     order = np.array([0, 4, 2, 5, 1, 3])
     shuffled = PartTree(tree.box[order], tree.parent, tuple(tree.label[n] for n in order))
@@ -281,7 +293,7 @@ def test_detection_does_not_depend_on_order_or_place():
     np.testing.assert_allclose(residuals(moved), 0, atol=1e-9)
 
 
-def test_parts_of_other_labels_are_no_twins_unless_asked():
+def test_parts_of_other_labels_are_no_twins_unless_asked() -> None:
     tree = tree_of(
         box((-1, 0, 0), (1, 1, 1)), box((2, 0, 0), (1, 1, 1)), labels=["door", "drawer"]
     )
@@ -290,7 +302,7 @@ def test_parts_of_other_labels_are_no_twins_unless_asked():
     assert edge.kind is REF
 
 
-def test_contacts_are_between_leaves_not_between_inner_boxes():
+def test_contacts_are_between_leaves_not_between_inner_boxes() -> None:
     # Two frames whose boxes overlap, though nothing in them touches.
     boxes = np.stack(
         [
@@ -309,7 +321,7 @@ def test_contacts_are_between_leaves_not_between_inner_boxes():
     assert residual(Relation(ADJ, 1, 4), tree.box) == 0.0
 
 
-def test_residual_is_the_distance_from_exact():
+def test_residual_is_the_distance_from_exact() -> None:
     pair = np.stack([box((-1, 0, 0), (1, 2, 3)), box((1.3, 0.4, 0), (1, 2, 3))])
     assert residual(Relation(TRANS, 0, 1, (2.3, 0.4, 0.0)), pair) == pytest.approx(0)
     assert residual(Relation(TRANS, 0, 1, (2.0, 0.0, 0.0)), pair) == pytest.approx(0.5)
@@ -319,7 +331,7 @@ def test_residual_is_the_distance_from_exact():
         residual(Relation(ADJ, 0, 5), pair)
 
 
-def test_relation_groups_join_chains_and_drop_what_the_boxes_deny():
+def test_relation_groups_join_chains_and_drop_what_the_boxes_deny() -> None:
     slats = [box((0.3 * n, 0, 0), (0.1, 1, 0.05)) for n in range(4)]
     tree = tree_of(*slats, box((5, 0, 0), (1, 1, 1)))
     chain = [Relation(TRANS, n, n + 1, (0.3, 0.0, 0.0)) for n in (1, 2, 3)]
@@ -331,7 +343,7 @@ def test_relation_groups_join_chains_and_drop_what_the_boxes_deny():
 # Noise
 
 
-def noisy(tree, rng, *, noise, own_axes):
+def noisy(tree: PartTree, rng: np.random.RandomState, *, noise: float, own_axes: bool) -> PartTree:
     """Every centre and length moved by Gaussian noise.
 
     Standard deviation: ``noise`` times the part's diagonal, on every coordinate alike; or, with
@@ -347,11 +359,11 @@ def noisy(tree, rng, *, noise, own_axes):
     return dataclasses.replace(tree, box=boxes)
 
 
-def linked(edges):
+def linked(edges: Iterable[Relation]) -> Callable[[int], int]:
     """For every node a number of the symmetric group that the relations put it into."""
-    root = {}
+    root: dict[int, int] = {}
 
-    def find(node):
+    def find(node: int) -> int:
         while root.setdefault(node, node) != node:
             node = root[node]
         return node
@@ -362,7 +374,9 @@ def linked(edges):
     return find
 
 
-def score(trees, seed, *, noise, own_axes):
+def score(
+    trees: Sequence[PartTree], seed: int, *, noise: float, own_axes: bool
+) -> tuple[float, float]:
     """Shares of listed relations recovered and of detected ones invented.
 
     Recovered: an ADJ between the same parts; a symmetry whose two parts are in one detected group
@@ -399,24 +413,24 @@ def score(trees, seed, *, noise, own_axes):
 
 
 @pytest.fixture(scope="module")
-def shapes():
+def shapes() -> list[PartTree]:
     furniture = pytest.importorskip("shapegen.data.furniture")
     return list(furniture.furniture(100, seed=7))
 
 
-def test_exact_shapes(shapes):
+def test_exact_shapes(shapes: list[PartTree]) -> None:
     recovered, invented = score(shapes, 0, noise=0.0, own_axes=False)
     assert recovered >= 0.98
     assert invented <= 0.02
 
 
-def test_one_percent_noise_along_every_axis(shapes):
+def test_one_percent_noise_along_every_axis(shapes: list[PartTree]) -> None:
     recovered, invented = score(shapes, 0, noise=0.01, own_axes=True)
     assert recovered >= 0.975  # .98 on larger sets; this one has some 3000 relations
     assert invented <= 0.02
 
 
-def test_one_percent_noise_of_the_diagonal(shapes):
+def test_one_percent_noise_of_the_diagonal(shapes: list[PartTree]) -> None:
     # Much harder: as large as many bars are thick and many slots are wide. .98 and .035 on
     # larger sets; what is invented are contacts across slots of 1 to 2 % of the parts' size.
     recovered, invented = score(shapes, 0, noise=0.01, own_axes=False)
