@@ -426,12 +426,12 @@ def test_exact_shapes(shapes: list[PartTree]) -> None:
 
 def test_one_percent_noise_along_every_axis(shapes: list[PartTree]) -> None:
     recovered, invented = score(shapes, 0, noise=0.01, own_axes=True)
-    assert recovered >= 0.975  # .98 on larger sets; this one has some 3000 relations
+    assert recovered >= 0.975  # .985 and .007 on larger sets; this one has some 3000 relations
     assert invented <= 0.02
 
 
 def test_one_percent_noise_of_the_diagonal(shapes: list[PartTree]) -> None:
-    # Much harder: as large as many bars are thick and many slots are wide. .98 and .035 on
+    # Much harder: as large as many bars are thick and many slots are wide. .982 and .025 on
     # larger sets; what is invented are contacts across slots of 1 to 2 % of the parts' size.
     recovered, invented = score(shapes, 0, noise=0.01, own_axes=False)
     assert recovered >= 0.97
