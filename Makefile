@@ -4,6 +4,7 @@
 #   make test     every test
 #   make check    ruff, mypy, architecture and documentation
 #   make bench    every benchmark, a JSON line each
+#   make pictures the pictures of README.md
 #   make clean    remove what these targets made, .venv/ included
 #
 #   PYTHON=python3.12    the interpreter of the virtual environment
@@ -15,7 +16,7 @@ DEMO ?= demo
 BIN := .venv/bin
 export PYTHON TORCH_INDEX
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench pictures clean
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -41,6 +42,13 @@ bench: .venv/.ready
 	    $(BIN)/python -m benchmarks $$workload --json || exit 1; \
 	done
 
+pictures: .venv/.ready
+	$(BIN)/shapegen sample grass-furniture -n 24 --seed 0 --format png --out out/24
+	$(BIN)/shapegen interpolate grass-furniture 0 1 --steps 24 --animate --format npz --out out/walk
+	mkdir -p docs/images
+	cp out/24/contact.png docs/images/samples.png
+	cp out/walk/animation.gif docs/images/interpolation.gif
+
 clean:
-	rm -rf .venv build dist demo runs *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist demo out runs *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -29,6 +29,10 @@ class Workload:
     """CPU seconds of the original implementation for one run, where gemm_peak is 92 GFLOP/s."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What else the JSON line says."""
+    recursion: Callable[[], object] | None = None
+    """The same work by the plain recursion of the tests."""
+    recursion_share: float = 1.0
+    """Part of the work that the recursion does; its seconds are divided by it."""
     count_flops: bool = True
     """Whether the products of matrices are counted in one run more."""
 
@@ -71,18 +75,34 @@ def run(name: str, *, threads: int = 1, device: str = "cpu") -> dict[str, Any]:
     if workload.original_s is not None:
         result["original_s"] = workload.original_s * ORIGINAL_GEMM_PEAK / peak
         result["ratio"] = round(result["original_s"] / seconds, 2)
+    if workload.recursion is not None:
+        result |= against_recursion(workload, workload.recursion, where, seconds)
     return result | dict(workload.facts)
 
 
+def against_recursion(
+    workload: Workload, work: Callable[[], object], device: torch.device, seconds: float
+) -> dict[str, float]:
+    """Seconds of the plain recursion in this very process, and how many times ours that is."""
+    wall, cpu = measure(work, device, seconds=3.0, warm_up=1, least=2)
+    plain = statistics.median(cpu if device.type == "cpu" else wall) / workload.recursion_share
+    return {"recursion_s": plain, "recursion_ratio": round(plain / seconds, 2)}
+
+
 def measure(
-    work: Callable[[], object], device: torch.device, *, seconds: float = SECONDS
+    work: Callable[[], object],
+    device: torch.device,
+    *,
+    seconds: float = SECONDS,
+    warm_up: int = 2,
+    least: int = MIN_RUNS,
 ) -> tuple[list[float], list[float]]:
-    """Wall and CPU seconds of every run, after two that warm up."""
+    """Wall and CPU seconds of every run, after some that warm up."""
     wall: list[float] = []
     cpu: list[float] = []
-    for _ in range(2):
+    for _ in range(warm_up):
         work()
-    while len(wall) < MIN_RUNS or (sum(wall) < seconds and len(wall) < MAX_RUNS):
+    while len(wall) < least or (sum(wall) < seconds and len(wall) < MAX_RUNS):
         synchronise(device)
         start, cpu_start = time.perf_counter(), time.process_time()
         work()

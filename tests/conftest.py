@@ -10,8 +10,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def _annotated() -> list[str]:
+    """Modules whose functions state the shapes of tensors."""
+    return [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in sorted((ROOT / "shapegen").rglob("*.py"))
+        if "\nfrom jaxtyping import" in path.read_text(encoding="utf-8")
+    ]
+
+
+# In the tests, and only there, every call is held against its annotated shapes.
+install_import_hook(_annotated(), "beartype.beartype")
 
 
 def pytest_configure() -> None:

@@ -58,7 +58,7 @@ def test_every_module_and_data_file_is_inside(wheel: zipfile.ZipFile) -> None:
 def test_metadata(wheel: zipfile.ZipFile) -> None:
     folder = f"shapegen-{shapegen.__version__}.dist-info"
     metadata = email.message_from_bytes(wheel.read(f"{folder}/METADATA"))
-    assert metadata["License-Expression"] == "MIT"
+    assert metadata["License"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
     assert set(metadata.get_all("Provides-Extra", [])) == {"all", "dev", "logs", "viewer"}
     scripts = wheel.read(f"{folder}/entry_points.txt").decode()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 
 import shapegen
+from benchmarks import recursion
 from benchmarks.harness import Workload
 from shapegen.structures.grass import GRASS
 
@@ -31,4 +34,12 @@ def prepare(device: torch.device) -> Workload:
         "boxes_mean": sum(map(len, decode())) / CODES,
         "complete_share": float(trees.complete.mean()),
     }
-    return Workload(run=decode, original_s=0.002 * CODES, facts=facts)
+    plain = copy.deepcopy(model).cpu().double()
+    return Workload(
+        run=decode,
+        original_s=0.002 * CODES,
+        # The recursion has no limits: it decodes the codes that end by themselves.
+        recursion=lambda: recursion.decode(plain, codes[trees.complete].cpu().double()),
+        recursion_share=float(trees.complete.mean()),
+        facts=facts,
+    )

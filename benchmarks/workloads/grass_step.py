@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks.grass import TREES, official_model, prepared
+from benchmarks import recursion
+from benchmarks.grass import TREES, chairs, official_model, prepared
 from benchmarks.harness import Workload
+from shapegen.structures.grass import GRASS
 
 
 def prepare(device: torch.device) -> Workload:
@@ -13,10 +15,7 @@ def prepare(device: torch.device) -> Workload:
     data = prepared()
     rng = torch.Generator(device).manual_seed(0)
     (objective,) = model.objectives(rng=rng)
-    optimizers = [
-        torch.optim.Adam(part.parameters(), lr=1e-3, fused=True)
-        for part in (model.encoder, model.decoder)
-    ]
+    optimizers = adam(model)
     rows = torch.arange(TREES)
 
     def step() -> None:
@@ -33,4 +32,19 @@ def prepare(device: torch.device) -> Workload:
         "nodes": len(batch.kind),
         "setting": "official",
     }
-    return Workload(run=step, original_s=0.255, facts=facts)
+    plain = official_model(torch.device("cpu")).double().train()
+    plain_optimizers = adam(plain)
+    return Workload(
+        run=step,
+        original_s=0.255,
+        recursion=lambda: recursion.step(plain, chairs(), plain_optimizers),
+        facts=facts,
+    )
+
+
+def adam(model: GRASS) -> list[torch.optim.Optimizer]:
+    """One optimiser a network, as the authors have."""
+    return [
+        torch.optim.Adam(part.parameters(), lr=1e-3, fused=True)
+        for part in (model.encoder, model.decoder)
+    ]
