@@ -58,7 +58,7 @@ class GenerativeModel(nn.Module, ABC):
     """The frozen dataclass that the model was built from."""
 
     @abstractmethod
-    def prepare(self, shapes: Shapes) -> Prepared:
+    def prepare(self, shapes: Any) -> Prepared:
         """Bring data into the form that the objectives' losses take; done once a run.
 
         Raises:

@@ -14,11 +14,11 @@ def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     r"""Great arc with linearly changing length: a Gaussian's draws keep their typical norm.
 
-    .. math:: \frac{\sin((1 - t)\,\omega)}{\sin\omega} \hat a + \frac{\sin(t\,\omega)}{\sin\omega} \hat b,
+    .. math:: \bigl(\sin((1 - t)\,\omega)\, \hat a + \sin(t\,\omega)\, \hat b\bigr) / \sin\omega,
               \qquad \cos\omega = \hat a \cdot \hat b,
 
-    times the norm ``(1 - t) |a| + t |b|``. Where ``a`` and ``b`` are parallel, opposite or zero the
-    arc is not defined or is a line, and the result is :func:`lerp`.
+    times the norm ``(1 - t) |a| + t |b|``. Where ``a`` and ``b`` are parallel, opposite or zero
+    the arc is not defined or is a line, and the result is :func:`lerp`.
 
     Reference: White, *Sampling Generative Networks*, 2016, section 2.1,
     https://arxiv.org/abs/1609.04468 (there without the change of length).

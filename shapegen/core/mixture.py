@@ -7,6 +7,7 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from shapegen.core.noise import standard_normal
 
@@ -79,7 +80,7 @@ class GaussianMixture(nn.Module):
         x = x.double()
         spread = x.var(0, unbiased=False).clamp_min(1e-12)
         centres = _spread_out_rows(x / spread.sqrt(), count, rng)
-        responsibility = F_one_hot(torch.cdist(x / spread.sqrt(), centres).argmin(1), count)
+        responsibility = one_hot(torch.cdist(x / spread.sqrt(), centres).argmin(1), count).double()
         previous = -math.inf
         for _ in range(iterations):
             self._maximise(x, responsibility, spread, shrinkage, floor)
@@ -115,10 +116,6 @@ class GaussianMixture(nn.Module):
         norm = white.square().sum(1).T  # (n, K)
         constant = x.shape[1] * math.log(2 * math.pi)
         return self.log_weight.to(x.dtype) - log_det - 0.5 * (norm + constant)
-
-
-def F_one_hot(index: Tensor, count: int) -> Tensor:
-    return torch.nn.functional.one_hot(index, count).double()
 
 
 def _spread_out_rows(x: Tensor, count: int, rng: torch.Generator | None) -> Tensor:

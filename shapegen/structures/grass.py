@@ -7,7 +7,7 @@ for Shape Structures*, SIGGRAPH 2017, https://arxiv.org/abs/1705.02090.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -31,11 +31,14 @@ from shapegen.structures.grass_decoding import (
 )
 from shapegen.structures.grass_networks import RecursiveDecoder, RecursiveEncoder
 from shapegen.structures.merge_batch import MergeBatch, MergeData
-from shapegen.structures.merge_tree import ADJ, BOX, SYM, MergeTree
+from shapegen.structures.merge_tree import BOX, SYM, MergeTree
 from shapegen.structures.merging import to_merge_tree, to_part_tree
 from shapegen.structures.part_tree import PartTree, PartTrees
 
 ENCODE_BATCH = 1024
+
+REFINE_RATE = 0.05
+"""Step of :meth:`GRASS.refine`: codes have entries of order 1."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,10 @@ class GRASSConfig:
     """Full part labels to learn; empty for none."""
     front: Literal["+z", "+x"] = "+z"
     """Where the shapes that the model knows face; GRASS's own files face +x."""
-    limits: Limits = Limits()
+    refine_steps: int = 0
+    """Gradient steps by which :meth:`GRASS.encode` improves a code on its own shape after the
+    encoder's guess; 0 is the posterior mean."""
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         for name in ("feature_dim", "hidden_dim", "components"):
@@ -171,7 +177,8 @@ class GRASS(Autoencoder):
 
         def loss(batch: MergeBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
             posterior = self.encoder(batch)
-            terms = self.losses(batch, posterior, posterior.rsample(rng=rng))
+            terms = self.losses(batch, posterior.rsample(rng=rng))
+            terms["kl"] = posterior.kl_standard()
             means = {name: term.mean() for name, term in terms.items()}
             weight = self.config.kl_weight
             if self.config.kl_warmup:
@@ -183,9 +190,9 @@ class GRASS(Autoencoder):
         return (Objective("vae", self, loss),)
 
     def losses(
-        self, batch: MergeBatch, posterior: DiagGaussian, z: Float[Tensor, "shapes latent"]
+        self, batch: MergeBatch, z: Float[Tensor, "shapes latent"]
     ) -> dict[str, Float[Tensor, "shapes"]]:
-        """Teacher-forced losses of every shape: weighted sums over its nodes, and the KL in nats.
+        """Teacher-forced reconstruction losses of every shape: weighted sums over its nodes.
 
         Reference: Li et al., section 4.2 and the authors' code for the weights.
         """
@@ -215,11 +222,46 @@ class GRASS(Autoencoder):
                 found.labels, batch.labels, reduction="none", ignore_index=-1
             )
             terms["label"] = total(config.label_weight, labels, batch.box_shape)
-        return terms | {"kl": posterior.kl_standard()}
+        return terms
 
     def encode(self, shapes: Sequence[PartTree]) -> Float[Tensor, "shapes latent"]:
-        """Posterior means of part trees."""
-        return self._codes(self.prepare(shapes))
+        """Codes of part trees: posterior means, refined if the config says so.
+
+        Reference: for the refinement, Kim et al., *Semi-Amortized Variational Autoencoders*, 2018,
+        https://arxiv.org/abs/1802.02550 (there in training, here afterwards).
+        """
+        prepared = self.prepare(shapes)
+        codes = []
+        for rows in torch.arange(len(prepared)).split(ENCODE_BATCH):
+            batch = prepared[rows].to(self._device)
+            with torch.no_grad():
+                mean = self.encoder(batch).mean
+            codes.append(self.refine(batch, mean, self.config.refine_steps))
+        return torch.cat(codes)
+
+    def posterior(self, prepared: MergeData) -> DiagGaussian:
+        """The encoder's Gaussians over the codes of prepared shapes."""
+        found = []
+        for rows in torch.arange(len(prepared)).split(ENCODE_BATCH):
+            with torch.no_grad():
+                found.append(self.encoder(prepared[rows].to(self._device)))
+        means, logvars = [q.mean for q in found], [q.logvar for q in found]
+        return DiagGaussian(torch.cat(means), torch.cat(logvars))
+
+    def refine(
+        self, batch: MergeBatch, z: Float[Tensor, "shapes latent"], steps: int
+    ) -> Float[Tensor, "shapes latent"]:
+        """Descend from ``z`` on every shape's own loss and the prior's ``|z|^2 / 2`` (Adam)."""
+        z = z.detach().clone().requires_grad_()
+        optimizer = torch.optim.Adam([z], lr=REFINE_RATE)
+        for _ in range(steps):
+            with torch.enable_grad():
+                terms = self.losses(batch, z)
+                loss = torch.stack([term.sum() for term in terms.values()]).sum()
+                loss = loss + self.config.kl_weight * 0.5 * z.square().sum()
+            (z.grad,) = torch.autograd.grad(loss, [z])
+            optimizer.step()
+        return z.detach()
 
     def sample_latent(
         self, n: int, *, rng: torch.Generator | None = None
@@ -232,7 +274,7 @@ class GRASS(Autoencoder):
     def calibrate(self, prepared: MergeData, *, rng: torch.Generator | None = None) -> None:
         """Fit the mixture prior to the codes of the training data."""
         if self.mixture is not None:
-            self.mixture.fit(self._codes(prepared), rng=rng)
+            self.mixture.fit(self.posterior(prepared).mean, rng=rng)
 
     def decode_trees(self, z: Float[Tensor, "shapes latent"]) -> DecodedTrees:
         """Decode codes greedily, all of them level by level.
@@ -266,11 +308,9 @@ class GRASS(Autoencoder):
             ]
         )
 
-    @torch.no_grad()
-    def _codes(self, prepared: MergeData) -> Tensor:
-        device = self.encoder.mean.weight.device
-        batches = torch.arange(len(prepared)).split(ENCODE_BATCH)
-        return torch.cat([self.encoder(prepared[rows].to(device)).mean for rows in batches])
+    @property
+    def _device(self) -> torch.device:
+        return self.encoder.mean.weight.device
 
     def _label_numbers(self, trees: Sequence[MergeTree]) -> np.ndarray | None:
         if not self.config.labels:

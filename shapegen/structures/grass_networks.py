@@ -60,6 +60,7 @@ class Branch(nn.Module):
     def forward(
         self, x: Tensor, contexts: Tensor | None = None, shape: Tensor | None = None
     ) -> Tensor:
+        """Outputs of rows ``x``; row i belongs to shape ``shape[i]`` of the contexts."""
         hidden = self.hidden(x)
         if contexts is not None:
             hidden = hidden + (contexts if shape is None else contexts.index_select(0, shape))
@@ -229,7 +230,7 @@ def permute(
     x: Float[Tensor, "nodes dim"], permutation: Int[Tensor, "nodes"], inverse: Int[Tensor, "nodes"]
 ) -> Float[Tensor, "nodes dim"]:
     """Rows of ``x`` in a new order; ``inverse`` undoes it."""
-    result: Tensor = _Permute.apply(x, permutation, inverse)
+    result: Tensor = _Permute.apply(x, permutation, inverse)  # type: ignore[no-untyped-call]
     return result
 
 

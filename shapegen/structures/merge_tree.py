@@ -95,7 +95,9 @@ class MergeTree:
         return replace(self, boxes=boxes, syms=syms)
 
 
-def pad(trees: Sequence[MergeTree]) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+def pad(
+    trees: Sequence[MergeTree],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Stack trees into the layout of GRASS's files: ops padded with -1, boxes and syms with 0."""
     ops = np.full((len(trees), max(map(len, trees))), -1)
     boxes = np.zeros((len(trees), max(len(tree.boxes) for tree in trees), 12))
@@ -108,8 +110,8 @@ def pad(trees: Sequence[MergeTree]) -> tuple[NDArray[np.int64], NDArray[np.float
 
 
 def _check(tree: MergeTree) -> None:
-    counts = np.bincount(tree.ops, minlength=3) if len(tree.ops) and tree.ops.min() >= 0 else []
-    if len(counts) != 3:
+    counts = np.bincount(tree.ops.clip(0), minlength=3)
+    if not len(tree.ops) or tree.ops.min() < 0 or len(counts) != 3:
         raise ValueError(f"ops must be 0 (box), 1 (adjacency) or 2 (symmetry); got {tree.ops}")
     if counts[BOX] != len(tree.boxes) or counts[SYM] != len(tree.syms):
         raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -154,14 +154,16 @@ class PartTree:
         """
         matrix = np.eye(3) if rotation is None else np.asarray(rotation, dtype=np.float64)
         if matrix.shape != (3, 3) or not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-6):
-            raise ValueError(f"rotation must be an orthogonal (3, 3) matrix; got {matrix.tolist()}")
+            raise ValueError(
+                f"rotation must be an orthogonal (3, 3) matrix; got {matrix.tolist()}"
+            )
         if not scale > 0:
             raise ValueError(f"scale must be positive; got {scale}")
         offset = np.asarray(translation, dtype=np.float64)
         edges = tuple(
             replace(edge, params=_moved_params(edge, matrix, scale, offset)) for edge in self.edges
         )
-        motion = {"rotation": matrix, "scale": scale, "translation": offset}
+        motion: dict[str, Any] = {"rotation": matrix, "scale": scale, "translation": offset}
         return replace(
             self,
             box=box_algebra.transformed(self.box, **motion),

@@ -113,8 +113,8 @@ def canonicalised(syms: ArrayLike, centres: ArrayLike) -> Array:
     """The same symmetries in one description each, as far as that is possible.
 
     A plane or an axis has two directions and any number of points: the direction gets a positive
-    largest component, the point becomes the one closest to the origin. A translation's end position
-    becomes the centre of the last copy. Type and directions become exact.
+    largest component, the point becomes the one closest to the origin. A translation's end
+    position becomes the centre of the last copy. Type and directions become exact.
 
     Args:
         syms: ``(m, 8)``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +23,8 @@ ROT_SYM 3."""
 class TreeBatch:
     """All nodes of all shapes, from the deepest level up: one level is one slice.
 
-    In the manner of a PyTorch Geometric batch, the trees are one disconnected graph: ``shape`` says
-    which tree a node belongs to, ``edge_index`` links node numbers of the whole batch.
+    In the manner of a PyTorch Geometric batch, the trees are one disconnected graph: ``shape``
+    says which tree a node belongs to, ``edge_index`` links node numbers of the whole batch.
     """
 
     box: Float[Tensor, "nodes 12"]
@@ -118,7 +119,7 @@ class TreeBatch:
 
     def to(self, device: torch.device | str) -> TreeBatch:
         """Copy to a device."""
-        moved = {
+        moved: dict[str, Any] = {
             name: value.to(device)
             for name, value in vars(self).items()
             if isinstance(value, Tensor)

@@ -9,7 +9,8 @@ from shapegen.core.latent import interpolate, lerp, slerp
 def test_ends_are_exact_and_the_norm_changes_linearly(rng: torch.Generator) -> None:
     a, b = torch.randn(2, 9, generator=rng)
     path = interpolate(a, 2 * b, 7)
-    assert torch.equal(path[0], a) and torch.equal(path[-1], 2 * b)
+    assert torch.equal(path[0], a)
+    assert torch.equal(path[-1], 2 * b)
     wanted = torch.linspace(float(a.norm()), float((2 * b).norm()), 7)
     torch.testing.assert_close(path.norm(dim=1), wanted)
 

@@ -1,5 +1,7 @@
 """A batch must say of every node what its own tree says."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -47,17 +49,19 @@ def test_every_node_keeps_its_box_parent_label_and_slot(trees: list[PartTree]) -
         assert batch.num_children[row] == len(tree.children[node])
         parent = int(batch.parent[row])
         if node == 0:
-            assert parent == -1 and batch.slot[row] == 0
+            assert (parent, int(batch.slot[row])) == (-1, 0)
             continue
-        assert batch.node[parent] == tree.parent[node] and batch.shape[parent] == batch.shape[row]
+        assert batch.node[parent] == tree.parent[node]
+        assert batch.shape[parent] == batch.shape[row]
         assert tree.children[tree.parent[node]][batch.slot[row]] == node
 
 
 def test_levels_put_children_right_before_their_parents(trees: list[PartTree]) -> None:
     batch = TreeBatch.from_trees(trees)
     levels = batch.levels()
-    assert levels[-1].stop == len(batch.box) and (batch.parent[levels[-1]] == -1).all()
-    for below, above in zip(levels, levels[1:], strict=False):
+    assert levels[-1].stop == len(batch.box)
+    assert (batch.parent[levels[-1]] == -1).all()
+    for below, above in itertools.pairwise(levels):
         parents = batch.parent[below]
         assert ((parents >= above.start) & (parents < above.stop)).all()
 
