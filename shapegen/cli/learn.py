@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,8 @@ def train(
 
     Ctrl-C saves and stops; --resume goes on, to the same end.
     """
+    import torch
+
     from shapegen.config import dump, load_run
     from shapegen.registry import build_seeded
     from shapegen.train import load_data
@@ -40,12 +43,18 @@ def train(
     run = load_run(config, [*(overrides or ()), *changes])
     data = load_data(run.data)
     model = build_seeded(run.model.name, run.model.fields, run.train.seed)
-    if not (out / CONFIG).exists():
+    first = int(os.environ.get("RANK", "0")) == 0  # of torchrun's processes
+    # A run that exists keeps its configuration, whether fit resumes or refuses it.
+    if first and not (out / "state.safetensors").exists():
         dump(run, out / CONFIG)
     result = shapegen.fit(
         model, data.train, run.train, out=out, resume=resume, validation=data.validation
     )
-    typer.echo(f"{result.stopped} after {result.epoch:.4g} epochs: {out}")
+    if torch.distributed.is_initialized():
+        # Left to the end of the process, its threads may end it with an error.
+        torch.distributed.destroy_process_group()
+    if first:
+        typer.echo(f"{result.stopped} after {result.epoch:.4g} epochs: {out}")
 
 
 @app.command()
