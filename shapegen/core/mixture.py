@@ -13,28 +13,45 @@ from shapegen.core.noise import standard_normal
 
 
 class GaussianMixture(nn.Module):
-    r"""Full-covariance mixture :math:`\sum_k \pi_k N(\mu_k, \Sigma_k)` held in buffers.
+    r"""Mixture in the principal subspace of the data, one Gaussian across it; held in buffers.
+
+    .. math:: x = c + B^T y + e, \qquad y \sim \sum_k \pi_k N(\mu_k, \Sigma_k),
+
+    with the rows of :math:`B` the leading principal directions of the data and :math:`e` isotropic
+    noise orthogonal to them. Codes have few directions in which they vary much: full covariances
+    in all the others would be most of a weights file and all of its noise.
 
     Args:
         components: Number of Gaussians.
         dim: Length of a vector.
+        rank: Dimension of the subspace; default all of ``dim``.
 
     Reference: Dempster, Laird and Rubin, *Maximum Likelihood from Incomplete Data via the EM
-    Algorithm*, 1977; as a prior fitted after training: Ghosh et al., *From Variational to
+    Algorithm*, 1977; the subspace: Tipping and Bishop, *Probabilistic Principal Component
+    Analysis*, 1999; as a prior fitted after training: Ghosh et al., *From Variational to
     Deterministic Autoencoders*, 2020, section 4, https://arxiv.org/abs/1903.12436.
     """
 
+    centre: Tensor
+    basis: Tensor
+    residual: Tensor
     log_weight: Tensor
     mean: Tensor
     scale_tril: Tensor
 
-    def __init__(self, components: int, dim: int) -> None:
+    def __init__(self, components: int, dim: int, *, rank: int | None = None) -> None:
         super().__init__()
+        rank = dim if rank is None else rank
         if components < 1:
             raise ValueError(f"a mixture needs at least one component; got {components}")
+        if not 1 <= rank <= dim:
+            raise ValueError(f"the rank must be from 1 to {dim}; got {rank}")
+        self.register_buffer("centre", torch.zeros(dim))
+        self.register_buffer("basis", torch.eye(rank, dim))
+        self.register_buffer("residual", torch.ones(()))
         self.register_buffer("log_weight", torch.full((components,), -math.log(components)))
-        self.register_buffer("mean", torch.zeros(components, dim))
-        self.register_buffer("scale_tril", torch.eye(dim).repeat(components, 1, 1))
+        self.register_buffer("mean", torch.zeros(components, rank))
+        self.register_buffer("scale_tril", torch.eye(rank).repeat(components, 1, 1))
 
     def sample(self, n: int, *, rng: torch.Generator | None = None) -> Float[Tensor, "n dim"]:
         """Draw ``n`` vectors."""
@@ -43,12 +60,23 @@ class GaussianMixture(nn.Module):
         component = torch.multinomial(weights, n, replacement=True, generator=rng)
         component = component.to(self.mean.device)
         noise = standard_normal((n, self.mean.shape[1]), like=self.mean, rng=rng)
-        spread = torch.einsum("nij,nj->ni", self.scale_tril[component], noise)
-        return self.mean[component] + spread
+        inside = self.mean[component] + torch.einsum(
+            "nij,nj->ni", self.scale_tril[component], noise
+        )
+        across = standard_normal((n, len(self.centre)), like=self.mean, rng=rng)
+        across = across - across @ self.basis.T @ self.basis
+        return self.centre + inside @ self.basis + self.residual * across
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
         """Log-density in nats."""
-        return torch.logsumexp(self._joint_log_prob(x), dim=1)
+        inside, across = self._split(x)
+        free = len(self.centre) - len(self.basis)
+        spread = self.residual.to(x.dtype)
+        outside = -0.5 * across.square().sum(1) / spread.square() - free * (
+            spread.log() + 0.5 * math.log(2 * math.pi)
+        )
+        joint = torch.logsumexp(self._joint_log_prob(inside), dim=1)
+        return joint + outside if free else joint
 
     @torch.no_grad()
     def fit(
@@ -77,7 +105,7 @@ class GaussianMixture(nn.Module):
         count = len(self.mean)
         if len(x) < count or not bool(torch.isfinite(x).all()):
             raise ValueError(f"{count} components need that many finite vectors; got {len(x)}")
-        x = x.double()
+        x = self._fit_subspace(x.double())
         spread = x.var(0, unbiased=False).clamp_min(1e-12)
         centres = _spread_out_rows(x / spread.sqrt(), count, rng)
         responsibility = one_hot(torch.cdist(x / spread.sqrt(), centres).argmin(1), count).double()
@@ -91,6 +119,22 @@ class GaussianMixture(nn.Module):
             if current - previous < 1e-4:
                 break
             previous = current
+
+    def _fit_subspace(self, x: Tensor) -> Tensor:
+        """Set the subspace from all data; return their coordinates in it."""
+        rank, dim = self.basis.shape
+        self.centre.copy_(x.mean(0))
+        variance, direction = torch.linalg.eigh(torch.cov(x.T, correction=0).reshape(dim, dim))
+        self.basis.copy_(direction.T.flip(0)[:rank])
+        left = variance[: dim - rank].clamp_min(0)
+        self.residual.copy_(left.mean().sqrt().clamp_min(1e-6) if rank < dim else torch.ones(()))
+        return self._split(x)[0]
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Coordinates in the subspace, and what is left of ``x`` across it."""
+        basis, delta = self.basis.to(x.dtype), x - self.centre.to(x.dtype)
+        inside = delta @ basis.T
+        return inside, delta - inside @ basis
 
     def _maximise(
         self, x: Tensor, responsibility: Tensor, spread: Tensor, shrinkage: float, floor: float

@@ -70,15 +70,17 @@ class GRASSConfig:
     """Of the cross entropy (nats) of node types, and of symmetry classes."""
     label_weight: float = 0.1
     """Of the cross entropy (nats) of part labels."""
-    kl_weight: float = 1e-3
+    kl_weight: float = 2e-4
     """Of the true KL divergence in nats. The paper's .05 multiplies twice the KL: .1 here."""
     kl_warmup: int = 0
     """Steps over which the KL's weight rises from 0."""
     prior: Literal["normal", "mixture"] = "mixture"
     """What :meth:`GRASS.sample_latent` draws from: N(0, I), or Gaussians fitted to the codes of
     the training data."""
-    components: int = 64
+    components: int = 128
     """Gaussians of the mixture prior."""
+    prior_rank: int = 32
+    """Principal directions of the codes that the mixture resolves."""
     labels: tuple[str, ...] = ()
     """Full part labels to learn; empty for none."""
     front: Literal["+z", "+x"] = "+z"
@@ -89,7 +91,7 @@ class GRASSConfig:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        for name in ("feature_dim", "hidden_dim", "components"):
+        for name in ("feature_dim", "hidden_dim", "components", "prior_rank"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if self.max_folds == 1 or self.max_folds < 0:
@@ -138,7 +140,11 @@ class GRASS(Autoencoder):
             num_labels=len(config.labels),
         )
         self.mixture = (
-            GaussianMixture(config.components, config.feature_dim)
+            GaussianMixture(
+                config.components,
+                config.feature_dim,
+                rank=min(config.prior_rank, config.feature_dim),
+            )
             if config.prior == "mixture"
             else None
         )

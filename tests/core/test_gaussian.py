@@ -67,15 +67,15 @@ def test_a_mixture_finds_clusters_and_their_widths(rng: torch.Generator) -> None
     x = clusters(rng)
     mixture = GaussianMixture(3, 3)
     mixture.fit(x, rng=rng, shrinkage=0.0)
-    order = mixture.mean.argmax(0)
+    order = (mixture.centre + mixture.mean @ mixture.basis).argmax(0)
     # 400 points a cluster: standard error of a mean up to 1 / 20
-    torch.testing.assert_close(
-        mixture.mean[order[2]], torch.tensor([0.0, 0.0, 5.0]), atol=0.2, rtol=0
-    )
+    means = mixture.centre + mixture.mean @ mixture.basis
+    torch.testing.assert_close(means[order[2]], torch.tensor([0.0, 0.0, 5.0]), atol=0.2, rtol=0)
     torch.testing.assert_close(
         mixture.log_weight.exp(), torch.full((3,), 1 / 3), atol=0.01, rtol=0
     )
-    widths = mixture.scale_tril.diagonal(dim1=1, dim2=2)
+    tril = mixture.basis.T @ mixture.scale_tril
+    widths = (tril @ tril.mT).diagonal(dim1=1, dim2=2).sqrt()
     torch.testing.assert_close(widths, torch.tensor([[0.3, 0.5, 1.0]] * 3), atol=0.1, rtol=0)
 
 
@@ -85,7 +85,10 @@ def test_a_mixtures_density_is_that_of_torch(rng: torch.Generator) -> None:
     mixture.fit(x, rng=rng)
     wanted = MixtureSameFamily(
         Categorical(logits=mixture.log_weight),
-        MultivariateNormal(mixture.mean, scale_tril=mixture.scale_tril),
+        MultivariateNormal(
+            mixture.centre + mixture.mean @ mixture.basis,
+            mixture.basis.T @ mixture.scale_tril @ mixture.scale_tril.mT @ mixture.basis,
+        ),
     )
     torch.testing.assert_close(mixture.log_prob(x), wanted.log_prob(x), rtol=1e-4, atol=1e-4)
 
@@ -112,6 +115,23 @@ def test_a_mixtures_draws_follow_its_density(rng: torch.Generator) -> None:
     assert abs(float(mixture.log_prob(draws).mean() - again.log_prob(draws).mean())) < 0.05
 
 
+def test_a_subspace_mixture_is_a_density_and_keeps_the_directions_that_vary(
+    rng: torch.Generator,
+) -> None:
+    x = clusters(rng) * torch.tensor([1.0, 1.0, 0.01])
+    mixture = GaussianMixture(3, 3, rank=2)
+    mixture.fit(x, rng=rng, shrinkage=0.0)
+    draws = mixture.sample(20_000, rng=rng)
+    torch.testing.assert_close(draws.mean(0), x.mean(0), atol=0.1, rtol=0)
+    torch.testing.assert_close(draws.std(0), x.std(0), rtol=0.05, atol=0)
+    # The integral of the density over a box around the data is 1, by importance sampling.
+    low, high = x.min(0).values - 2, x.max(0).values + 2
+    low[2], high[2] = -0.3, 0.3
+    points = low + (high - low) * torch.rand(400_000, 3, generator=rng)
+    integral = mixture.log_prob(points).exp().mean() * (high - low).prod()
+    torch.testing.assert_close(integral, torch.ones(()), atol=0.05, rtol=0)
+
+
 def test_too_few_or_bad_vectors_are_refused(rng: torch.Generator) -> None:
     with pytest.raises(ValueError, match="5 components need that many finite vectors; got 3"):
         GaussianMixture(5, 2).fit(torch.zeros(3, 2), rng=rng)
@@ -119,3 +139,5 @@ def test_too_few_or_bad_vectors_are_refused(rng: torch.Generator) -> None:
         GaussianMixture(1, 2).fit(torch.full((3, 2), float("inf")), rng=rng)
     with pytest.raises(ValueError, match="at least one component"):
         GaussianMixture(0, 2)
+    with pytest.raises(ValueError, match="rank must be from 1 to 2; got 3"):
+        GaussianMixture(1, 2, rank=3)
