@@ -24,7 +24,11 @@ SUFFIX = ".safetensors"
 
 
 def save(
-    model: GenerativeModel, path: str | Path, *, info: Mapping[str, Any] | None = None
+    model: GenerativeModel,
+    path: str | Path,
+    *,
+    info: Mapping[str, Any] | None = None,
+    half: bool = False,
 ) -> None:
     """Write a model; :func:`load` needs nothing but the file.
 
@@ -32,9 +36,10 @@ def save(
         model: Its ``config`` is stored, and all parameters and buffers.
         path: Ends in ``.safetensors``; written aside and renamed.
         info: Plain values to keep beside, such as the step; read by :func:`header`.
+        half: Round numbers to float16, for half the size; :func:`load` gives float32 again.
 
     Raises:
-        ValueError: Another suffix, or a name that is not in the registry.
+        ValueError: Another suffix, a number beyond float16, or a name that is not in the registry.
         OSError: Not writable, or the disk is full; an old file is left as it was.
     """
     if Path(path).suffix != SUFFIX:
@@ -48,7 +53,10 @@ def save(
         "config": to_dict(model.config),
         "info": dict(info or {}),
     }
-    write_tensors(path, model.state_dict(), values)
+    tensors = model.state_dict()
+    if half:
+        tensors = {name: _halved(name, value) for name, value in tensors.items()}
+    write_tensors(path, tensors, values)
 
 
 def load(
@@ -127,6 +135,15 @@ def locate(name_or_path: str | Path) -> Path:
         f"no checkpoint `{name}`: neither a file, a run's folder nor a shipped model; shipped "
         f"models: {nearest(name, shipped())}"
     )
+
+
+def _halved(name: str, value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value
+    rounded = value.half()
+    if not bool(torch.isfinite(rounded).all()):
+        raise ValueError(f"`{name}` has numbers beyond float16: save it without half")
+    return rounded
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

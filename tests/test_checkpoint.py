@@ -59,6 +59,23 @@ def test_the_same_model_gives_the_same_bytes(model: Toy, path: Path, tmp_path: P
     assert checkpoint.sha256(tmp_path / "again.safetensors") == checkpoint.sha256(path)
 
 
+def test_half_precision_halves_the_file_and_is_read_as_float32(
+    model: Toy, path: Path, tmp_path: Path
+) -> None:
+    save(model, tmp_path / "half.safetensors", half=True)
+    again = load(tmp_path / "half.safetensors")
+    for (name, value), rounded in zip(
+        model.state_dict().items(), again.state_dict().values(), strict=True
+    ):
+        assert rounded.dtype == value.dtype, name
+        torch.testing.assert_close(rounded, value, rtol=1e-3, atol=1e-4)
+    assert not torch.equal(next(model.parameters()), next(again.parameters()))
+    with torch.no_grad():
+        next(model.parameters()).fill_(1e6)
+    with pytest.raises(ValueError, match="beyond float16"):
+        save(model, tmp_path / "huge.safetensors", half=True)
+
+
 def test_shared_tensors_are_stored_once(tmp_path: Path) -> None:
     model = registry.build_seeded("toy", ToyConfig(tied=True), 0)
     path = tmp_path / "tied.safetensors"

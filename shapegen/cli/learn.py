@@ -59,10 +59,19 @@ def train(
 
 @app.command()
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="A file or folder of the authors.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A file or folder of the authors, or the folder of a run.")
+    ],
     model: Annotated[str, typer.Option("--model", help="Whose checkpoint it is: grass.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
+    half: Annotated[bool, typer.Option("--half", help="Round to float16: half the size.")] = False,
 ) -> None:
-    """Turn an original implementation's checkpoint into one of ours."""
-    shapegen.save(shapegen.interop.load_official(model, checkpoint), out)
+    """Turn an original implementation's checkpoint, or a run, into one file of ours."""
+    from shapegen.checkpoint import load, save
+
+    if (checkpoint / "last.safetensors").is_file():
+        found = load(checkpoint, expect=model)
+    else:
+        found = shapegen.interop.load_official(model, checkpoint)
+    save(found, out, half=half)
     typer.echo(f"{out}")
