@@ -62,8 +62,8 @@ def test_the_same_model_gives_the_same_bytes(model: Toy, path: Path, tmp_path: P
 def test_half_precision_halves_the_file_and_is_read_as_float32(
     model: Toy, path: Path, tmp_path: Path
 ) -> None:
-    save(model, tmp_path / "half.safetensors", half=True)
-    again = load(tmp_path / "half.safetensors")
+    checkpoint.save(model, tmp_path / "half.safetensors", half=True)
+    again = checkpoint.load(tmp_path / "half.safetensors")
     for (name, value), rounded in zip(
         model.state_dict().items(), again.state_dict().values(), strict=True
     ):
@@ -73,7 +73,7 @@ def test_half_precision_halves_the_file_and_is_read_as_float32(
     with torch.no_grad():
         next(model.parameters()).fill_(1e6)
     with pytest.raises(ValueError, match="beyond float16"):
-        save(model, tmp_path / "huge.safetensors", half=True)
+        checkpoint.save(model, tmp_path / "huge.safetensors", half=True)
 
 
 def test_shared_tensors_are_stored_once(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ class GRASSConfig:
     refine_steps: int = 0
     """Gradient steps by which :meth:`GRASS.encode` improves a code on its own shape after the
     encoder's guess; 0 is the posterior mean."""
+    settle: bool = False
+    """Stretch or move decoded boxes until the shape hangs together and stands."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -302,7 +304,10 @@ class GRASS(Autoencoder):
         Boxes get positive lengths and orthonormal directions; with ``compat="official"`` they keep
         the network's numbers.
         """
-        trees = self.decode_trees(z).merge_trees(self.config.labels)
+        decoded = self.decode_trees(z)
+        if self.config.settle:
+            decoded = decoded.settled(limits=self.config.limits)
+        trees = decoded.merge_trees(self.config.labels)
         if not self._official:
             trees = [
                 replace(tree, boxes=box_algebra.orthonormalised(tree.boxes)) for tree in trees

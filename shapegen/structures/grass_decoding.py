@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from shapegen.core import boxes as box_algebra
 from shapegen.structures import symmetry
 from shapegen.structures.grass_networks import RecursiveDecoder
 from shapegen.structures.merge_tree import (
@@ -22,6 +23,7 @@ from shapegen.structures.merge_tree import (
     TRANSLATIONAL,
     MergeTree,
 )
+from shapegen.structures.settling import Generators, settled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -65,18 +67,31 @@ class DecodedTrees:
 
         A box repeats by its nearest symmetry above; an outer one is not composed with it.
         """
-        is_box = self.kind == BOX
-        nearest = self._nearest_symmetry()[is_box]
-        none = np.full((1, 8), symmetry.NONE)
-        syms = np.concatenate([self.syms, none])[nearest]
-        counts = symmetry.copy_counts(self.boxes[:, :3], syms, official=official)
-        if not official:
-            counts = self._joint_counts(nearest, counts)
+        syms, counts, _ = self._repetitions(official=official)
         boxes, source = symmetry.expand(
             self.boxes, syms, official=official, counts=counts, max_copies=limits.copies
         )
-        per_shape = np.bincount(self.shape[is_box][source], minlength=len(self))
+        per_shape = np.bincount(self.shape[self.kind == BOX][source], minlength=len(self))
         return np.split(boxes, np.cumsum(per_shape)[:-1])
+
+    def settled(self, *, limits: Limits = Limits()) -> DecodedTrees:
+        """The shapes with gaps closed and feet let down (:mod:`shapegen.structures.settling`)."""
+        boxes = box_algebra.orthonormalised(self.boxes)
+        syms, counts, nearest = self._repetitions(official=False)
+        counts = counts.clip(0, limits.copies)
+        shape = self.shape[self.kind == BOX]
+        for rows in np.split(np.arange(len(boxes)), np.flatnonzero(np.diff(shape)) + 1):
+            if self.complete[shape[rows[0]]]:
+                boxes[rows] = settled(Generators(boxes[rows], syms[rows], counts[rows]))
+        # A translation's copies are counted from where its generator is: keep their number.
+        vectors = self.syms.copy()
+        used = nearest >= 0
+        count = np.zeros(len(vectors))
+        count[nearest[used]] = counts[used]
+        steps = symmetry.kinds(vectors) == TRANSLATIONAL
+        ends = self._generator_centres(nearest, boxes) + count[:, None] * vectors[:, 1:4]
+        vectors[steps, 4:7] = ends[steps]
+        return replace(self, boxes=boxes, syms=vectors)
 
     def merge_trees(self, vocabulary: tuple[str, ...] = ()) -> list[MergeTree]:
         """The trees one by one."""
@@ -106,15 +121,26 @@ class DecodedTrees:
             above = np.where((above >= 0) & (nearest < 0), self.parent[above], -1)
         return nearest
 
-    def _joint_counts(self, nearest: Ints, counts: Floats) -> Floats:
-        """One count for all boxes of a generator: a translation measures from their mean."""
+    def _repetitions(self, *, official: bool) -> tuple[Floats, Floats, Ints]:
+        """Of every box: its symmetry vector, its number of copies, the row of the vector or -1."""
+        nearest = self._nearest_symmetry()[self.kind == BOX]
+        none = np.full((1, 8), symmetry.NONE)
+        syms = np.concatenate([self.syms, none])[nearest]
+        counts = symmetry.copy_counts(self.boxes[:, :3], syms, official=official)
+        if not official and len(self.syms):
+            # One count for all boxes of a generator: a translation measures from their mean.
+            joint = symmetry.copy_counts(self._generator_centres(nearest, self.boxes), self.syms)
+            counts = np.where(nearest >= 0, joint[nearest], counts)
+        return syms, counts, nearest
+
+    def _generator_centres(self, nearest: Ints, boxes: Floats) -> Floats:
+        """Mean centre ``(s, 3)`` of the boxes that every symmetry repeats."""
         has = nearest >= 0
-        boxes_per_sym = np.bincount(nearest[has], minlength=len(self.syms))
         centre = np.zeros((len(self.syms), 3))
-        np.add.at(centre, nearest[has], self.boxes[has, :3])
-        centre /= np.maximum(boxes_per_sym, 1)[:, None]
-        joint = symmetry.copy_counts(centre, self.syms)
-        return np.where(has, joint[nearest] if len(joint) else counts, counts)
+        np.add.at(centre, nearest[has], boxes[has, :3])
+        number = np.bincount(nearest[has], minlength=len(self.syms))
+        mean: Floats = centre / np.maximum(number, 1)[:, None]
+        return mean
 
 
 @torch.no_grad()

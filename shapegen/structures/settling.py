@@ -1,0 +1,197 @@
+"""Settle a decoded shape: close gaps between its pieces and put it on its feet.
+
+A network's boxes miss one another by some per cent. The parts that miss are stretched, or moved,
+until they meet; all changes are made to the generators, so that symmetries stay exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapegen.core import boxes as box_algebra
+from shapegen.structures import symmetry
+from shapegen.structures.contact import gaps
+from shapegen.structures.merge_tree import REFLECTIVE
+from shapegen.structures.stability import (
+    TOLERANCE,
+    centre_of_mass,
+    feet,
+    pieces,
+    shape_diagonal,
+    standing,
+)
+
+Array = NDArray[np.float64]
+
+TOUCHING = 0.015
+"""Of the shape's diagonal: pieces nearer than this count as one (validity asks for .02)."""
+
+FOOT_REACHES = (0.03, 0.06, 0.1, 0.2)
+"""Of the shape's diagonal: how far above the ground a part may end to be let down to it. The next
+larger one is tried only if the shape does not stand."""
+
+ROUNDS = 24
+
+LARGEST_GROWTH = 1.1
+"""Of the shape's diagonal, for the sake of standing; beyond it feet are left as they are."""
+
+ALONG = 0.8
+"""Cosine above which a gap runs along a box's axis, so that the box is stretched to close it."""
+
+
+@dataclass(frozen=True)
+class Generators:
+    """The boxes that one shape is made of, each with the symmetry that repeats it."""
+
+    boxes: Array
+    """``(n, 12)``, with orthonormal directions."""
+    syms: Array
+    """``(n, 8)``: a symmetry vector a box; type :data:`~shapegen.structures.symmetry.NONE` for
+    none."""
+    counts: Array
+    """Copies ``(n,)`` of every box."""
+
+    def expanded(self) -> tuple[Array, NDArray[np.int64]]:
+        """All boxes, and the generator that each came from."""
+        return symmetry.expand(self.boxes, self.syms, counts=self.counts)
+
+
+def settled(shape: Generators) -> Array:
+    """Boxes ``(n, 12)`` of the generators after gaps are closed and feet let down.
+
+    A shape that cannot be mended so (a piece far from all others, say) is improved as far as it
+    goes; what is in one piece and stands is returned as it is.
+    """
+    current = Generators(shape.boxes.copy(), shape.syms, shape.counts)
+    for _ in range(ROUNDS):
+        if not _join_once(current):
+            break
+    for reach in FOOT_REACHES:
+        if standing(current.expanded()[0]):
+            break
+        _let_feet_down(current, reach)
+    before = Generators(current.boxes.copy(), shape.syms, shape.counts)
+    for _ in range(ROUNDS):
+        if standing(current.expanded()[0]):
+            return current.boxes
+        _widen_feet(current)
+        # A foot that outweighs the rest takes the centre of mass along, without end.
+        if _size(current) > LARGEST_GROWTH * _size(shape):
+            return before.boxes
+    return before.boxes
+
+
+def _size(shape: Generators) -> float:
+    return shape_diagonal(shape.expanded()[0])
+
+
+def _join_once(shape: Generators) -> bool:
+    """Close the smallest gap of the smallest piece; False if there is one piece only."""
+    every, source = shape.expanded()
+    piece = pieces(every, tolerance=TOUCHING)
+    if (piece == piece[0]).all():
+        return False
+    volume = np.abs(every[:, 3:6]).prod(1)
+    names = np.unique(piece)
+    smallest = names[np.argmin([volume[piece == name].sum() for name in names])]
+    inside, outside = np.flatnonzero(piece == smallest), np.flatnonzero(piece != smallest)
+    pairs = np.stack([np.repeat(inside, len(outside)), np.tile(outside, len(inside))], axis=1)
+    part, other = pairs[gaps(every, pairs).argmin()]
+    way = _closest_points(every[part], every[other])
+    frame = box_algebra.axes(every[part][None])[0]
+    local = frame @ way
+    axis = int(np.abs(local).argmax())
+    along = np.abs(local[axis]) / max(float(np.linalg.norm(way)), 1e-12) > ALONG
+    _change(shape, source, int(part), local, stretch=axis if along else None)
+    return True
+
+
+def _let_feet_down(shape: Generators, reach: float) -> None:
+    """Stretch every part that ends just above the ground down to it."""
+    every, source = shape.expanded()
+    bottom = box_algebra.corners(every)[:, :, 1].min(1)
+    ground, diagonal = bottom.min(), shape_diagonal(every)
+    frames = box_algebra.axes(every)
+    done = set()
+    for part in np.flatnonzero((bottom > ground) & (bottom <= ground + reach * diagonal)):
+        if source[part] in done:
+            continue
+        done.add(source[part])
+        upright = frames[part, :, 1]
+        axis = int(np.abs(upright).argmax())
+        local = np.zeros(3)
+        local[axis] = -(bottom[part] - ground) / upright[axis]
+        _change(shape, source, int(part), local, stretch=axis)
+
+
+def _widen_feet(shape: Generators) -> None:
+    """Stretch the foot that is nearest to where the centre of mass leaves the ground plan."""
+    every, source = shape.expanded()
+    corners = box_algebra.corners(every)
+    mass, low = centre_of_mass(every)[[0, 2]], feet(every)
+    margin = 0.2 * TOLERANCE * shape_diagonal(every)
+    edge = _nearest_on_segments(mass, low)
+    way = np.array([mass[0] - edge[0], 0.0, mass[1] - edge[1]])
+    way *= 1 + margin / max(float(np.linalg.norm(way)), 1e-12)
+    ground = corners[:, :, 1].min() + TOLERANCE * shape_diagonal(every)
+    on_ground = np.flatnonzero(corners[:, :, 1].min(1) <= ground)
+    plan = corners[on_ground][:, :, [0, 2]]
+    part = int(on_ground[np.linalg.norm(plan - edge, axis=2).min(1).argmin()])
+    cosine = box_algebra.axes(every[part][None])[0] @ way
+    axis = int(np.abs(cosine).argmax())
+    local = np.zeros(3)
+    local[axis] = (way @ way) / cosine[axis]
+    _change(shape, source, part, local, stretch=axis)
+
+
+def _nearest_on_segments(point: Array, ends: Array) -> Array:
+    """Point nearest to ``point`` (2,) on any segment between two of ``ends`` (k, 2)."""
+    a, b = ends[:, None], ends[None]
+    length = ((b - a) ** 2).sum(2)
+    share = ((point - a) * (b - a)).sum(2) / np.where(length > 0, length, 1.0)
+    on_segment = a + np.clip(share, 0, 1)[..., None] * (b - a)
+    away = ((on_segment - point) ** 2).sum(2)
+    row, column = np.unravel_index(int(away.argmin()), away.shape)
+    nearest: Array = on_segment[row, column]
+    return nearest
+
+
+def _change(
+    shape: Generators, source: NDArray[np.int64], part: int, local: Array, *, stretch: int | None
+) -> None:
+    """Move a part by ``local`` (3,) in its own axes, or stretch one axis by its entry there.
+
+    Copies have their generator's axes, moved; the third one, a cross product, is turned over by a
+    reflection.
+    """
+    generator = int(source[part])
+    copy = part - int(np.searchsorted(source, generator))
+    local = local.copy()
+    if copy and symmetry.kinds(shape.syms[generator][None])[0] == REFLECTIVE:
+        local[2] = -local[2]
+    frame = box_algebra.axes(shape.boxes[generator][None])[0]
+    if stretch is None:
+        shift = local @ frame
+    else:
+        shift = 0.5 * local[stretch] * frame[stretch]
+        shape.boxes[generator, 3 + stretch] += abs(local[stretch])
+    shape.boxes[generator, :3] += shift
+
+
+def _closest_points(a: Array, b: Array, *, steps: int = 200) -> Array:
+    """Vector from box ``a`` to box ``b`` between closest points (alternating projections)."""
+    frames = box_algebra.axes(np.stack([a, b]))
+    halves = 0.5 * np.stack([a, b])[:, 3:6]
+    point = b[:3]
+    on_a = on_b = point
+    for _ in range(steps):
+        on_a = a[:3] + np.clip(frames[0] @ (point - a[:3]), -halves[0], halves[0]) @ frames[0]
+        on_b = b[:3] + np.clip(frames[1] @ (on_a - b[:3]), -halves[1], halves[1]) @ frames[1]
+        if np.abs(on_b - point).max() < 1e-9:
+            break
+        point = on_b
+    way: Array = on_b - on_a
+    return way
