@@ -11,6 +11,7 @@ from shapegen.structures.part_tree import PartTree, RelationKind
 from shapegen.structures.relations import residuals
 from shapegen.structures.stability import TOLERANCE, connected, shape_diagonal, standing
 
+
 @dataclass(frozen=True)
 class Validity:
     """What holds of one shape."""

@@ -35,7 +35,7 @@ larger one is tried only if the shape does not stand."""
 
 ROUNDS = 24
 
-LARGEST_GROWTH = 1.1
+LARGEST_GROWTH = 1.3
 """Of the shape's diagonal, for the sake of standing; beyond it feet are left as they are."""
 
 ALONG = 0.8
@@ -66,26 +66,31 @@ def settled(shape: Generators) -> Array:
     goes; what is in one piece and stands is returned as it is.
     """
     current = Generators(shape.boxes.copy(), shape.syms, shape.counts)
-    for _ in range(ROUNDS):
-        if not _join_once(current):
-            break
+    _join(current)
     for reach in FOOT_REACHES:
         if standing(current.expanded()[0]):
-            break
-        _let_feet_down(current, reach)
-    before = Generators(current.boxes.copy(), shape.syms, shape.counts)
-    for _ in range(ROUNDS):
-        if standing(current.expanded()[0]):
             return current.boxes
-        _widen_feet(current)
-        # A foot that outweighs the rest takes the centre of mass along, without end.
-        if _size(current) > LARGEST_GROWTH * _size(shape):
-            return before.boxes
-    return before.boxes
+        _let_feet_down(current, reach)
+    # What follows can fail, and can undo itself without end: a foot that outweighs the rest takes
+    # the centre of mass along. A try that does not end in a standing shape is dropped.
+    for spread in (_stretch_foot, _shift_feet):
+        tried = Generators(current.boxes.copy(), shape.syms, shape.counts)
+        for _ in range(ROUNDS):
+            if standing(tried.expanded()[0]) and _size(tried) < LARGEST_GROWTH * _size(shape):
+                return tried.boxes
+            spread(tried)
+            _join(tried)
+    return current.boxes
 
 
 def _size(shape: Generators) -> float:
     return shape_diagonal(shape.expanded()[0])
+
+
+def _join(shape: Generators) -> None:
+    for _ in range(ROUNDS):
+        if not _join_once(shape):
+            return
 
 
 def _join_once(shape: Generators) -> bool:
@@ -127,24 +132,42 @@ def _let_feet_down(shape: Generators, reach: float) -> None:
         _change(shape, source, int(part), local, stretch=axis)
 
 
-def _widen_feet(shape: Generators) -> None:
+def _stretch_foot(shape: Generators) -> None:
     """Stretch the foot that is nearest to where the centre of mass leaves the ground plan."""
     every, source = shape.expanded()
-    corners = box_algebra.corners(every)
-    mass, low = centre_of_mass(every)[[0, 2]], feet(every)
-    margin = 0.2 * TOLERANCE * shape_diagonal(every)
-    edge = _nearest_on_segments(mass, low)
-    way = np.array([mass[0] - edge[0], 0.0, mass[1] - edge[1]])
-    way *= 1 + margin / max(float(np.linalg.norm(way)), 1e-12)
-    ground = corners[:, :, 1].min() + TOLERANCE * shape_diagonal(every)
-    on_ground = np.flatnonzero(corners[:, :, 1].min(1) <= ground)
-    plan = corners[on_ground][:, :, [0, 2]]
-    part = int(on_ground[np.linalg.norm(plan - edge, axis=2).min(1).argmin()])
+    edge, way = _way_to_stand(every)
+    grounded = _grounded(every)
+    plan = box_algebra.corners(every[grounded])[:, :, [0, 2]]
+    part = int(grounded[np.linalg.norm(plan - edge, axis=2).min(1).argmin()])
     cosine = box_algebra.axes(every[part][None])[0] @ way
     axis = int(np.abs(cosine).argmax())
     local = np.zeros(3)
     local[axis] = (way @ way) / cosine[axis]
     _change(shape, source, part, local, stretch=axis)
+
+
+def _shift_feet(shape: Generators) -> None:
+    """Move all feet towards below the centre of mass."""
+    every, source = shape.expanded()
+    way = _way_to_stand(every)[1]
+    frames = box_algebra.axes(every)
+    _, first = np.unique(source[_grounded(every)], return_index=True)
+    for part in _grounded(every)[first]:
+        _change(shape, source, int(part), frames[part] @ way, stretch=None)
+
+
+def _way_to_stand(every: Array) -> tuple[Array, Array]:
+    """The ground plan's point (2,) nearest to the centre of mass, and the way (3,) to it."""
+    mass, low = centre_of_mass(every)[[0, 2]], feet(every)
+    edge = _nearest_on_segments(mass, low)
+    way = np.array([mass[0] - edge[0], 0.0, mass[1] - edge[1]])
+    length = max(float(np.linalg.norm(way)), 1e-12)
+    return edge, way * (1 + 0.2 * TOLERANCE * shape_diagonal(every) / length)
+
+
+def _grounded(every: Array) -> NDArray[np.int64]:
+    bottom = box_algebra.corners(every)[:, :, 1].min(1)
+    return np.flatnonzero(bottom <= bottom.min() + TOLERANCE * shape_diagonal(every))
 
 
 def _nearest_on_segments(point: Array, ends: Array) -> Array:
