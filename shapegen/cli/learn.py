@@ -32,8 +32,6 @@ def train(
 
     Ctrl-C saves and stops; --resume goes on, to the same end.
     """
-    import torch
-
     from shapegen.config import dump, load_run
     from shapegen.registry import build_seeded
     from shapegen.train import load_data
@@ -50,9 +48,6 @@ def train(
     result = shapegen.fit(
         model, data.train, run.train, out=out, resume=resume, validation=data.validation
     )
-    if torch.distributed.is_initialized():
-        # Left to the end of the process, its threads may end it with an error.
-        torch.distributed.destroy_process_group()
     if first:
         typer.echo(f"{result.stopped} after {result.epoch:.4g} epochs: {out}")
 

@@ -8,6 +8,7 @@ function of the model's parts, and ``DistributedDataParallel`` sees only calls o
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 def start(config: TrainConfig) -> Fabric:
     """Take the device, and join the other processes where torchrun started several.
+
+    The processes stay together until they end: a later run in them needs the group again.
 
     Raises:
         ValueError: ``devices`` is not the number of processes; no such device.
@@ -45,8 +48,21 @@ def start(config: TrainConfig) -> Fabric:
         strategy="ddp" if world > 1 else "auto",
         precision=config.precision,
     )
+    joined_before = torch.distributed.is_initialized()
     fabric.launch()
+    if torch.distributed.is_initialized() and not joined_before:
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Leave the group of processes: its threads, ended by the process's end, may abort it.
+
+    Not at the end of a run: torchrun's store keeps the addresses of the first group, and a second
+    one of the same processes would connect to them.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def cut(indices: Tensor, fabric: Fabric, pieces: int) -> list[tuple[Tensor, float]]:
