@@ -12,7 +12,7 @@ from shapegen.structures.grass import GRASS, GRASSConfig
 from shapegen.structures.grass_decoding import DecodedTrees, decode_free
 from shapegen.structures.merge_tree import REFLECTIVE, MergeTree
 from shapegen.structures.merging import to_merge_tree
-from shapegen.structures.settling import Generators, settled
+from shapegen.structures.settling import Generators, _change, settled
 from shapegen.structures.stability import connected, pieces, standing
 
 AXES = [1.0, 0, 0, 0, 1, 0]
@@ -155,3 +155,28 @@ def test_refined_codes_fit_their_shapes_better() -> None:
     alone = model.refine(prepared[torch.tensor([2])], mean[2:3], 30)
     torch.testing.assert_close(alone, refined[2:3], rtol=1e-3, atol=1e-3)
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "sym",
+    [
+        MIRROR_X,
+        [-1.0, 0, 1, 0, 0.1, 0, 0.2, 1 / 3],
+        [0.0, 0.5, 0, 0.1, 9, 9, 9, 0],
+    ],
+)
+@pytest.mark.parametrize("stretch", [None, 0, 1, 2])
+def test_a_copy_is_changed_through_its_generator(sym: list[float], stretch: int | None) -> None:
+    """What is asked of the copy in its own axes happens to the copy."""
+    tilted = [0.5, 0.7, 0.1, 0.2, 0.9, 0.1, 0.8, 0.6, 0, -0.48, 0.64, 0.6]
+    shape = Generators(np.array([tilted]), np.array([sym]), np.array([2.0 if sym[0] < 1 else 1.0]))
+    before, source = shape.expanded()
+    part = len(before) - 1
+    local = np.array([0.03, -0.05, 0.07])
+    _change(shape, source, part, local, stretch=stretch)
+    after = shape.expanded()[0]
+    moved = local if stretch is None else np.eye(3)[stretch] * local[stretch] / 2
+    frame = box_algebra.axes(before[part][None])[0]
+    np.testing.assert_allclose(after[part, :3], before[part, :3] + moved @ frame, atol=1e-12)
+    grown = np.zeros(3) if stretch is None else np.eye(3)[stretch] * abs(local[stretch])
+    np.testing.assert_allclose(after[part, 3:6], before[part, 3:6] + grown, atol=1e-12)
