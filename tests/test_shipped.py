@@ -1,0 +1,61 @@
+"""The shipped weights: what a newcomer sees first must be right."""
+
+import pytest
+import torch
+
+import shapegen
+from shapegen.checkpoint import shipped
+from shapegen.data.furniture import furniture, vocabulary
+from shapegen.metrics.validity import validity, validity_shares
+from shapegen.structures.grass import GRASS
+from shapegen.structures.merging import to_merge_tree
+
+NAME = "grass-furniture"
+
+
+@pytest.fixture(scope="module")
+def model() -> GRASS:
+    return shapegen.load(NAME)
+
+
+def test_every_shipped_model_has_its_card_and_configuration() -> None:
+    from importlib import resources
+
+    folder = resources.files("shapegen") / "weights"
+    assert NAME in shipped()
+    for name in shipped():
+        card = (folder / f"{name}.md").read_text()
+        assert "held-out" in card
+        assert (folder / f"{name}.yaml").is_file()
+        assert (folder / f"{name}.safetensors").stat().st_size < 1_000_000
+
+
+def test_samples_are_chairs_with_known_labels(model: GRASS, rng: torch.Generator) -> None:
+    shapes = model.sample(60, rng=rng)
+    known = set(vocabulary("chair"))
+    assert {label for shape in shapes for label in shape.labels()} <= known
+    shares = validity_shares(list(shapes))
+    # Decoded shapes are settled: all but a few per cent are in one piece and stand.
+    assert shares["valid"] >= 0.95
+    seats = [any("seat" in label for label in shape.labels()) for shape in shapes]
+    assert sum(seats) >= 57
+
+
+def test_structures_of_held_out_chairs_are_found_again(model: GRASS) -> None:
+    shapes = furniture(40, category="chair", seed=1)
+    again = model.reconstruct(shapes)
+    right = [
+        found.merge is not None and tuple(found.merge.ops) == tuple(true.ops)
+        for found, true in zip(again, map(to_merge_tree, shapes), strict=True)
+    ]
+    assert sum(right) >= 36
+
+
+def test_every_step_between_two_structures_is_valid(model: GRASS) -> None:
+    shapes = furniture(16, category="chair", seed=2)
+    steps = []
+    for a, b in zip(shapes[:8], shapes[8:], strict=True):
+        assert len(a.boxes()) != len(b.boxes()) or a.labels() != b.labels()
+        steps += [validity(shape) for shape in model.interpolate(a, b, 7)]
+    assert all(step.finite and step.connected and step.symmetric for step in steps)
+    assert sum(step.valid for step in steps) >= 0.97 * len(steps)
