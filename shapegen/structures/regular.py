@@ -11,18 +11,15 @@ from numpy.typing import NDArray
 from shapegen.core import boxes as box_algebra
 from shapegen.structures.groups import Group
 from shapegen.structures.motion import BOX_AXES, inverse, mapped, matching
+from shapegen.structures.part_tree import RelationKind
 
 Array = NDArray[np.float64]
 
-_GAP_REACH = 2.5
-"""Gap that still counts as contact, in standard deviations of one coordinate (root sum of squares
-of both boxes'): a face moves by 1.12 of them, so 98.7 % of true contacts stay."""
-
 _LEAST_NOISE = 0.02
-"""Noise that is assumed even if symmetric copies are exact, as a share of the tolerance."""
+"""Least noise that is assumed, even if symmetric copies are exact: a share of the tolerance."""
 
-_PRIOR_WEIGHT = 2.0
-"""Observations that the tolerance counts for when the noise is estimated."""
+_NOISE_LEVELS = 9
+"""Levels of each of two sources of noise that are compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,42 +29,44 @@ class Regular:
     boxes: Array
     copies: Array
     """``(n,)``: how many boxes every box is the mean of."""
+    place: Array
+    """``(n, 3)``: variance that is left of the centre's along each axis of the box, as a share."""
     sides: Array
     """``(m, 3)``: lengths of all boxes that were averaged."""
     spread: Array
     """``(m, 3)``: variance of each of those lengths among its copies."""
+    freedom: Array
+    """``(m,)``: degrees of freedom of those variances, the copies but one."""
 
-    def reach(self, tolerance: float) -> Array:
-        """How far ``(n, 3)`` the noise may have moved the faces of every box along its axes.
-
-        Two sources of noise are told apart by the lengths of symmetric copies: one in proportion
-        to the box's diagonal, the same along every axis, and one in proportion to each length.
-        """
+    def face_errors(self, tolerance: float) -> Array:
+        """Standard deviations ``(n, 3)`` of the places of every box's faces along its axes."""
         sides = np.abs(self.boxes[:, 3:6])
-        diagonal = np.linalg.norm(sides, axis=1, keepdims=True)
-        alpha, beta = tolerance**2, 0.0
-        if len(self.sides):
-            total = (self.sides**2).sum(1, keepdims=True)
-            order = np.argsort(self.sides, axis=1)
-            share = np.take_along_axis(self.spread / np.maximum(total, 1e-24), order, axis=1)
-            alpha = _pooled(share[:, :2].ravel(), tolerance)
-            # The longest side tells both kinds apart best.
-            longest = np.take_along_axis(self.sides, order, axis=1)[:, 2:] ** 2
-            rest = (share[:, 2:] - alpha) * total / np.maximum(longest, 1e-24)
-            beta = min(max(float(rest.mean()), 0.0), 4 * tolerance**2)
-        variance = (alpha * diagonal**2 + beta * sides**2) / self.copies[:, None]
-        reach: Array = _GAP_REACH * np.sqrt(variance)
-        return reach
+        alpha, beta = self._noise(tolerance)
+        variance = alpha * (sides**2).sum(1, keepdims=True) + beta * sides**2
+        # A face lies half a length from the centre.
+        errors: Array = np.sqrt(variance * (self.place + 0.25 / self.copies[:, None]))
+        return errors
 
+    def _noise(self, tolerance: float) -> tuple[float, float]:
+        """Variances of two sources of noise, told apart by the lengths of symmetric copies.
 
-def _pooled(shares: Array, tolerance: float) -> float:
-    """Mean of variances with the tolerance's as a prior, unless copies are exact."""
-    least = (_LEAST_NOISE * tolerance) ** 2
-    mean = float(shares.mean())
-    if mean <= least:
-        return least
-    weight = len(shares)
-    return (weight * mean + _PRIOR_WEIGHT * tolerance**2) / (weight + _PRIOR_WEIGHT)
+        One is in proportion to the box's diagonal, the same along every axis, and one to each
+        length: ``alpha diagonal^2 + beta length^2``. Their posterior mean, for a prior that is
+        even in the logarithm of each up to the tolerance.
+        """
+        if not len(self.sides):
+            return tolerance**2, 0.0
+        levels = tolerance**2 * np.geomspace(_LEAST_NOISE**2, 1.0, _NOISE_LEVELS)
+        alpha, beta = (grid.ravel() for grid in np.meshgrid(levels, levels))
+        squares = (self.sides**2).reshape(-1, 1)
+        diagonal = np.repeat((self.sides**2).sum(1), 3)[:, None]
+        variance = np.maximum(alpha * diagonal + beta * squares, 1e-24)  # (3 m, levels^2)
+        # A sample's variance is distributed as the true one times chi-squared by its freedom.
+        misfit = np.log(variance) + self.spread.reshape(-1, 1) / variance
+        surprise = 0.5 * np.repeat(self.freedom, 3) @ misfit
+        weight = np.exp(surprise.min() - surprise)
+        weight /= weight.sum()
+        return float(weight @ alpha), float(weight @ beta)
 
 
 def averaged(boxes: Array, groups: Sequence[Group], leaves: Sequence[Sequence[int]]) -> Regular:
@@ -78,8 +77,8 @@ def averaged(boxes: Array, groups: Sequence[Group], leaves: Sequence[Sequence[in
         groups: Disjoint groups of nodes on every level.
         leaves: Numbers of the leaves below every node.
     """
-    boxes, count = boxes.copy(), np.ones(len(boxes))
-    sides, spread = [np.empty((0, 3))], [np.empty((0, 3))]
+    boxes, count, place = boxes.copy(), np.ones(len(boxes)), np.ones((len(boxes), 3))
+    sides, spread, freedom = [np.empty((0, 3))], [np.empty((0, 3))], [np.empty(0)]
     for group in groups:
         first = list(leaves[group.members[0]])
         rows, pulled = [first], [boxes[first]]
@@ -90,14 +89,34 @@ def averaged(boxes: Array, groups: Sequence[Group], leaves: Sequence[Sequence[in
             rows.append(own[match].tolist())
             pulled.append(mapped(boxes[rows[-1]], group.kind, inverse(group.kind, params)))
         mean, variance = _mean_boxes(np.stack(pulled))
-        boxes[first] = mean
-        for times, numbers in enumerate(rows[1:], start=1):
-            boxes[numbers] = mapped(mean, group.kind, group.power(times))
+        for times, (numbers, left) in enumerate(zip(rows, _leverage(group), strict=True)):
+            boxes[numbers] = mapped(mean, group.kind, group.power(times)) if times else mean
+            frame = box_algebra.axes(boxes[numbers])
+            place[numbers] *= np.einsum("laj,jk,lak->la", frame, left, frame)
         fresh = count[first] == 1
         sides.append(mean[fresh, 3:6])
         spread.append(variance[fresh])
+        freedom.append(np.full(int(fresh.sum()), len(group.members) - 1.0))
         count[np.concatenate(rows)] *= len(group.members)
-    return Regular(boxes, count, np.concatenate(sides), np.concatenate(spread))
+    observed = [np.concatenate(parts) for parts in (sides, spread, freedom)]
+    return Regular(boxes, count, place, *observed)
+
+
+def _leverage(group: Group) -> Array:
+    """Variance ``(k, 3, 3)`` of the members' centres once averaged, in those of one alone.
+
+    The motion is fitted to the same centres: a pair has its mirror half way, so that across the
+    mirror nothing is averaged; the ends of a row hang on its step.
+    """
+    count = len(group.members)
+    mean = np.broadcast_to(np.eye(3) / count, (count, 3, 3))
+    if group.kind is RelationKind.TRANS_SYM:
+        place = np.arange(count) - 0.5 * (count - 1)
+        return mean + np.eye(3) * (place**2 / (place @ place))[:, None, None]
+    line = np.outer(group.params[3:6], group.params[3:6])
+    if group.kind is RelationKind.REF_SYM:
+        return mean + line / count
+    return mean + (np.eye(3) - line) / count
 
 
 def _mean_boxes(stacks: Array) -> tuple[Array, Array]:

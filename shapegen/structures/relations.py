@@ -17,6 +17,10 @@ from shapegen.structures.regular import Regular, averaged
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_GAP_REACH = 2.0
+"""Gap that still counts as contact, in standard deviations: 97.7 % of true contacts of one face
+stay, and many parts touch with several."""
+
 
 def detect_relations(
     tree: PartTree, *, tolerance: float = TOLERANCE, same_label: bool = True
@@ -75,12 +79,41 @@ def _contacts(tree: PartTree, regular: Regular, tolerance: float) -> list[tuple[
     pairs = leaves[pairs_of(len(leaves))]
     if not len(pairs):
         return []
-    grown = regular.boxes.copy()
-    # Grown boxes overlap up to the sum of their reaches; the root sum of squares is meant.
-    grown[:, 3:6] = np.abs(grown[:, 3:6]) + np.sqrt(2.0) * regular.reach(tolerance)
-    touching = gaps(grown, pairs, beyond=0.0) <= 0
+    errors = _GAP_REACH * regular.face_errors(tolerance)
+    pairs = pairs[gaps(_grown(regular.boxes, errors), pairs, beyond=0.0) <= 0]
+    touching = gaps(regular.boxes, pairs, beyond=0.0) <= 0
+    for order in (slice(None), slice(None, None, -1)):
+        apart = np.flatnonzero(~touching)
+        touching[apart] = _face_to_face(regular.boxes, errors, pairs[apart][:, order])
     siblings = np.sort(_siblings_above(tree, pairs[touching]), axis=1)
     return sorted({(a, b) for a, b in siblings.tolist()})
+
+
+def _face_to_face(boxes: Array, errors: Array, pairs: Ints) -> NDArray[np.bool_]:
+    """Whether a box of the first column, pushed out along one of its axes, meets the second.
+
+    Noise opens a contact across its faces; beside them the boxes overlap as before, while things
+    that pass one another at an edge do not.
+    """
+    a, b = pairs.T
+    frame = box_algebra.axes(boxes)
+    cosines = frame[a] @ frame[b].transpose(0, 2, 1)
+    reach = np.sqrt(errors[a] ** 2 + (cosines**2 @ errors[b][:, :, None] ** 2)[:, :, 0])
+    # Hardly beside it: enough for rounding.
+    along = reach[:, :, None] * (np.eye(3) + 1e-3)
+    pushed = _grown(np.repeat(boxes[a], 3, axis=0), along.reshape(-1, 3))
+    both = np.concatenate([pushed, boxes])
+    rows = np.arange(len(pushed))
+    apart = gaps(both, np.stack([rows, len(pushed) + np.repeat(b, 3)], axis=1), beyond=0.0)
+    meets: NDArray[np.bool_] = apart.reshape(-1, 3).min(1) <= 0
+    return meets
+
+
+def _grown(boxes: Array, reach: Array) -> Array:
+    """The boxes with their faces moved outwards by ``reach (n, 3)``."""
+    grown = boxes.copy()
+    grown[:, 3:6] = np.abs(grown[:, 3:6]) + 2 * reach
+    return grown
 
 
 def leaves_below(tree: PartTree) -> list[list[int]]:

@@ -8,13 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from shapegen.core import boxes as box_algebra
-from shapegen.structures.contact import set_gap
 from shapegen.structures.groups import GroupFinder
 from shapegen.structures.part_tree import PartTree, Relation, RelationKind
-from shapegen.structures.relations import (
-    detect_relations,
-    leaf_boxes,
-)
+from shapegen.structures.relations import detect_relations
 
 Array = NDArray[np.float64]
 
@@ -59,9 +55,8 @@ def score(
 
     Recovered: an ADJ between the same parts; a symmetry whose two parts are in one detected group
     (its relations lead from one to the other; four equal legs may be a ring or two pairs).
-    Invented: an ADJ of parts whose gap in the exact shape is more than the noise (``noise`` times
-    the parts' diagonals, root mean square); a symmetry of parts that are in no group together
-    and, in the exact shape, not images of one another either.
+    Invented: an ADJ that is not listed; a symmetry of parts that are in no group together and, in
+    the exact shape, not images of one another either.
     """
     rng = np.random.RandomState(seed)
     listed = recovered = detected = invented = 0
@@ -77,13 +72,9 @@ def score(
                 recovered += frozenset((edge.a, edge.b)) in contacts
             else:
                 recovered += found_group(edge.a) == found_group(edge.b)
-        leaves = leaf_boxes(tree)
-        size = box_algebra.diagonals(tree.box)
         for edge in found.edges:
             if edge.kind is ADJ:
-                if frozenset((edge.a, edge.b)) not in true_contacts:
-                    allowed = noise * np.sqrt(0.5 * (size[edge.a] ** 2 + size[edge.b] ** 2))
-                    invented += set_gap(leaves[edge.a], leaves[edge.b]) > allowed
+                invented += frozenset((edge.a, edge.b)) not in true_contacts
             elif true_group(edge.a) != true_group(edge.b):
                 pair = tree.box[[edge.a, edge.b]]
                 invented += not GroupFinder(pair, tolerance=1e-4).find()
@@ -98,19 +89,22 @@ def shapes() -> list[PartTree]:
 
 def test_exact_shapes(shapes: list[PartTree]) -> None:
     recovered, invented = score(shapes, 0, noise=0.0, own_axes=False)
-    assert recovered >= 0.98
-    assert invented <= 0.02
+    assert recovered >= 0.99
+    assert invented <= 0.01
+
+
+# On 800 other shapes: .982 and .022 with noise along every axis, .976 and .043 with the
+# diagonal's, which is as large as many bars are thick and many slots are wide. What is invented
+# are contacts across gaps that are smaller than the noise.
 
 
 def test_one_percent_noise_along_every_axis(shapes: list[PartTree]) -> None:
     recovered, invented = score(shapes, 0, noise=0.01, own_axes=True)
-    assert recovered >= 0.975  # .985 and .007 on larger sets; this one has some 3000 relations
-    assert invented <= 0.02
+    assert recovered >= 0.98
+    assert invented <= 0.03  # .026 here
 
 
 def test_one_percent_noise_of_the_diagonal(shapes: list[PartTree]) -> None:
-    # Much harder: as large as many bars are thick and many slots are wide. .982 and .025 on
-    # larger sets; what is invented are contacts across slots of 1 to 2 % of the parts' size.
     recovered, invented = score(shapes, 0, noise=0.01, own_axes=False)
     assert recovered >= 0.97
-    assert invented <= 0.05
+    assert invented <= 0.06  # .056 here
