@@ -114,6 +114,8 @@ class GRASSConfig:
             "kl_weight": 0.1,
             "prior": "normal",
             "front": "+x",
+            # The authors' decoder has no limits: these are out of the way of any sensible tree.
+            "limits": Limits(depth=100, nodes=2000),
         }
         return cls(**(setting | changes))
 

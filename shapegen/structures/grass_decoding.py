@@ -34,7 +34,7 @@ Bools = NDArray[np.bool_]
 class Limits:
     """Where free decoding stops; an untrained decoder need not stop by itself."""
 
-    depth: int = 32
+    depth: int = 20
     """Levels below the root; deeper nodes are closed as boxes."""
     nodes: int = 256
     """Nodes a shape: a level that would exceed it is closed as boxes."""
@@ -155,7 +155,7 @@ def decode_free(
     nodes = torch.ones_like(shape)
     complete = torch.ones(count, dtype=torch.bool, device=z.device)
     found: dict[str, list[Tensor]] = {
-        name: [] for name in ("kind", "shape", "parent", "slot", "boxes", "labels", "syms")
+        name: [] for name in ("kind", "shape", "parent", "slot", "leaves", "syms")
     }
     start = 0
     for depth in range(limits.depth + 1):
@@ -170,9 +170,8 @@ def decode_free(
         num_adj, num_sym, _ = (int(n) for n in torch.bincount(kind, minlength=3)[[ADJ, SYM, BOX]])
         features, shape, kind = features[slot], shape[slot], kind[slot]
         inner = num_adj + num_sym
-        box, label = decoder.leaves(features[inner:], contexts, shape[inner:])
         below, raw = decoder.unfold(features, num_adj, num_sym, contexts, shape)
-        level = (kind, shape, parent[slot], slot, box, label, raw)
+        level = (kind, shape, parent[slot], slot, features[inner:], raw)
         for values, new in zip(found.values(), level, strict=True):
             values.append(new)
         if not inner:
@@ -184,10 +183,9 @@ def decode_free(
         features = below
     flat = {name: torch.cat(values) for name, values in found.items()}
     flat["syms"] = exact_types(*decoder.symmetries(flat["syms"]))
-    if flat["labels"].shape[1]:
-        flat["labels"] = flat["labels"].argmax(1)
-    else:
-        flat["labels"] = torch.full((len(flat["boxes"]),), -1)
+    owner = flat["shape"][flat["kind"] == BOX]
+    flat["boxes"], labels = decoder.leaves(flat.pop("leaves"), contexts, owner)
+    flat["labels"] = labels.argmax(1) if labels.shape[1] else torch.full((len(labels),), -1)
     arrays = {name: value.cpu().numpy() for name, value in flat.items()}
     sizes = [len(kind) for kind in found["kind"]]
     return _in_post_order(sizes, arrays, complete.cpu().numpy())
