@@ -136,7 +136,8 @@ class Autoencoder(LatentModel):
 class Calibrated(Protocol):
     """A model with statistics of its training data (a fitted prior, a scale) in its buffers.
 
-    The training loop calls :meth:`calibrate` before every checkpoint, on the weights to be saved.
+    The training loop calls :meth:`calibrate` before every checkpoint, on the weights to be saved,
+    and once before the first step: data that it refuses are refused at once.
     """
 
     calibrate: Callable[..., None]

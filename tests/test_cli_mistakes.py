@@ -172,6 +172,15 @@ def test_configurations(config: str, said: str, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_more_components_than_shapes(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "model: {name: grass, feature_dim: 8, hidden_dim: 12, prior_rank: 4, components: 5}\n"
+        "data: {name: furniture, count: 4}\ntrain: {epochs: 1000000}"
+    )
+    said = refused("train", tmp_path / "config.yaml", "--out", tmp_path / "run")
+    assert "5 components" in said
+
+
 def test_overrides(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(
         f"model: {MODEL}\ndata: {{name: furniture, count: 4}}\ntrain: {{epochs: 1}}"

@@ -206,6 +206,21 @@ def test_frozen_parameters_stay(tmp_path: Path) -> None:
     assert not model.encoder[0].weight.requires_grad
 
 
+def test_data_that_a_model_cannot_be_calibrated_to_are_refused_before_the_first_step(
+    tmp_path: Path,
+) -> None:
+    class Choosy(Toy):
+        def calibrate(self, prepared: Tensor, *, rng: torch.Generator | None = None) -> None:
+            raise ValueError(f"128 components need that many shapes; got {len(prepared)}")
+
+    model = build(Choosy)
+    before = model.state_dict()["encoder.0.weight"].clone()
+    with pytest.raises(ValueError, match="128 components need that many shapes; got 40"):
+        train(tmp_path, model=model)
+    assert torch.equal(model.state_dict()["encoder.0.weight"], before)
+    assert not list(tmp_path.iterdir())
+
+
 def test_saving_leaves_no_trace_in_the_training(tmp_path: Path) -> None:
     # Calibration and validation draw random numbers, dropout takes them from torch's own stream.
     for ema in (None, 0.9):

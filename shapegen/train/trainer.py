@@ -86,6 +86,10 @@ class Trainer:
 
     def run(self, stop: streams.StopRequest, *, shown: bool) -> TrainResult:
         """Train until the last step or until ``stop`` has a reason; the state is then saved."""
+        if not self.step:
+            # Data that the model cannot be calibrated to are refused before the work, not after.
+            with self._apart():
+                self._calibrate()
         if self.fabric.is_global_zero:
             # What a killed process was writing.
             for name in ("best", "last", run_state.NAME.removesuffix(checkpoint.SUFFIX)):
@@ -178,8 +182,7 @@ class Trainer:
         rng = self._random_states()
         weights, improved = self.descent.weights, False
         with self._apart():
-            if isinstance(weights, Calibrated):
-                weights.calibrate(self.prepared, rng=self._stream("calibrate"))
+            self._calibrate()
             if self.fabric.is_global_zero:
                 if validate and self.validation is not None:
                     improved = self._validate(weights, self.validation)
@@ -194,6 +197,11 @@ class Trainer:
             # Last: it is what a resumed run believes.
             run_state.write(self.folder, self._snapshot(rng))
         self.fabric.barrier()
+
+    def _calibrate(self) -> None:
+        weights = self.descent.weights
+        if isinstance(weights, Calibrated):
+            weights.calibrate(self.prepared, rng=self._stream("calibrate"))
 
     def _validate(self, weights: GenerativeModel, prepared: Prepared) -> bool:
         """Log the validation loss; whether it is the lowest so far."""
