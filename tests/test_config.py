@@ -141,6 +141,34 @@ def test_bad_files_get_one_line(tmp_path: Path, content: str, message: str) -> N
     assert "\n" not in str(caught.value)
 
 
+def _laughs(line: str, depth: int = 12) -> str:
+    """A file of some lines, each of which holds the one before it nine times."""
+    lines = ["a0: &a0 {x: 1}"]
+    for n in range(depth):
+        lines.append(line.format(n=n + 1, nine=", ".join([f"*a{n}"] * 9)))
+    return "\n".join([*lines, f"model: *a{depth}"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (_laughs("a{n}: &a{n} [{nine}]"), "stand for more than 100000 values"),
+        (_laughs("a{n}: &a{n} {{<<: [{nine}]}}"), "stand for more than 100000 values"),
+        ("model: &a [1, *a]", "an alias stands inside of what it stands for"),
+    ],
+    ids=["lists", "merged sections", "endless"],
+)
+def test_aliases_do_not_fill_the_memory(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "bomb.yaml").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        yaml_files.read(tmp_path / "bomb.yaml")
+
+
+def test_aliases() -> None:
+    values = yaml_files.parse("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: *a")
+    assert values == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "c": {"x": 1, "y": 2}}
+
+
 def test_missing_and_binary_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot read .*none\.yaml: No such file"):
         yaml_files.read(tmp_path / "none.yaml")

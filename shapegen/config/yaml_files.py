@@ -15,6 +15,8 @@ from shapegen.formats.atomic import replacing
 # YAML 1.2's numbers: YAML 1.1 takes `1e-4` for text, for want of a dot and a sign.
 _FLOAT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 _BOOL = re.compile(r"^(true|True|TRUE|false|False|FALSE)$")
+_MOST_VALUES = 100_000
+"""Values in a file, aliases written out: ten lines of them can stand for billions."""
 _DROPPED = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}
 
 
@@ -57,8 +59,14 @@ def parse(text: str, *, source: str = "YAML") -> Any:
     Raises:
         ValueError: Not YAML; a key that stands twice. The line begins with ``source``.
     """
+    loader = _Loader(text)
     try:
-        return yaml.load(text, Loader=_Loader)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _unfolded(node, {}) > _MOST_VALUES:
+            raise ValueError(f"its aliases stand for more than {_MOST_VALUES} values")
+        return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
@@ -66,6 +74,24 @@ def parse(text: str, *, source: str = "YAML") -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{source}: not valid YAML: {reason}") from None
+    finally:
+        loader.dispose()
+
+
+def _unfolded(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of values at and below a node if every alias were written out."""
+    if id(node) in known:
+        if not known[id(node)]:
+            raise ValueError("an alias stands inside of what it stands for")
+        return known[id(node)]
+    known[id(node)] = 0
+    below: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        below = [each for pair in node.value for each in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        below = node.value
+    known[id(node)] = 1 + sum(_unfolded(each, known) for each in below)
+    return known[id(node)]
 
 
 def read(path: str | Path) -> dict[str, Any]:
