@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -199,6 +200,22 @@ def test_data_verbs(chairs: Path, tmp_path: Path) -> None:
     run("data", "import", chairs, "--out", tmp_path / "chairs.jsonl.gz")
     back = shapegen.read(tmp_path / "chairs.jsonl.gz")
     assert [len(tree) for tree in back] == [len(tree) for tree in shapegen.read(chairs)]
+
+
+def test_a_folder_of_meshes_is_imported_without_its_rejects(tmp_path: Path) -> None:
+    folder = tmp_path / "meshes"
+    (folder / "sub").mkdir(parents=True)
+    for name, height in (("a.stl", 1), ("sub/b.ply", 2)):
+        trimesh.creation.box((1, 1, height)).export(folder / name)
+    (folder / "cut.glb").write_bytes(b"glTF")
+    (folder / "none.obj").write_text("v 0 0 0\n")
+    done = run("data", "import", folder, "--up", "z", "--out", tmp_path / "all.npz")
+    lines = done.stderr.splitlines()
+    assert [line.startswith("left out: ") for line in lines] == [True, True]
+    assert "cut.glb" in lines[0]
+    assert "none.obj" in lines[1]
+    heights = [tree.box[0, 4] for tree in shapegen.read(tmp_path / "all.npz")]
+    np.testing.assert_allclose(heights, [1, 2], atol=1e-6)
 
 
 def test_data_info_of_a_model(model: Path) -> None:

@@ -139,6 +139,17 @@ def test_files_that_are_not_sound(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_with_nothing_to_import(tmp_path: Path) -> None:
+    for name in ("a.glb", "b.glb"):
+        (tmp_path / name).write_bytes(b"glTF")
+    words = ("data", "import", tmp_path, "--out", tmp_path / "new.npz")
+    said = refused(*words)
+    assert "a.glb" in said
+    assert "(and 1 more)" in said
+    assert "up must be" in refused(*words, "--up", "x")
+    assert not (tmp_path / "new.npz").exists()
+
+
 def test_truncated_mat(data_path: Path, tmp_path: Path) -> None:
     for name in ("box_data.mat", "op_data.mat", "sym_data.mat"):
         truncated(data_path / "grass" / "mat_sample" / name, tmp_path / name)

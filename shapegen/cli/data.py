@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import numpy as np
 import typer
@@ -55,11 +55,25 @@ def make(
 def import_(
     folder: Annotated[Path, typer.Argument(help="A folder of shape files, or one file.")],
     out: OutFile,
+    up: Annotated[str, typer.Option("--up", help="Up axis of the meshes, y or z.")] = "y",
 ) -> None:
-    """Read shapes of any known format and write them as one file."""
-    shapes = shapegen.read(folder)
-    shapes.write(out)
-    typer.echo(f"{len(shapes)} shapes in {out}")
+    """Read shapes of any known format and write them as one file.
+
+    Of a folder, meshes in its subfolders too; what cannot be read is named and left out. A file
+    is taken whole or not at all.
+    """
+    from shapegen.data.importing import import_folder
+
+    found = import_folder(folder, up=cast(Literal["y", "z"], up))
+    if not len(found.trees) or (found.rejects and not folder.is_dir()):
+        more = f" (and {len(found.rejects) - 1} more)" if len(found.rejects) > 1 else ""
+        raise ValueError(f"{found.rejects[0]}{more}" if found.rejects else f"{folder} is empty")
+    found.trees.write(out)
+    for line in found.rejects:
+        typer.echo(f"left out: {line}", err=True)
+    if found.repairs.mended:
+        typer.echo(f"{folder}: {found.repairs.summary}", err=True)
+    typer.echo(f"{len(found.trees)} shapes in {out}")
 
 
 @data.command()

@@ -61,6 +61,7 @@ def import_folder(path: str | Path, *, up: Up = "y") -> Imported:
         FileNotFoundError: There is nothing at ``path``.
         ValueError: It holds no file of shapes.
     """
+    _turn(up)  # a wrong axis is refused once, not with every file
     path = existing(path)
     trees: list[PartTree] = []
     rejects: list[str] = []
@@ -116,10 +117,9 @@ def import_mesh(path: str | Path, *, up: Up = "y", report: RepairReport | None =
         FileNotFoundError: There is no such file.
         ValueError: It is damaged, holds no triangles, or has more than 1000 parts.
     """
-    if up not in get_args(Up):
-        raise ValueError(f"up must be one of {get_args(Up)}; got {up!r}")
+    turn = _turn(up)
     path = existing(path)
-    root = _stripped(_loaded(path, _UP[up]))
+    root = _stripped(_loaded(path, turn))
     nodes = list(_flattened(root, path))
     boxes = _boxes(nodes)
     counts = RepairReport() if report is None else report
@@ -144,6 +144,12 @@ class _Node:
     children: list[_Node] = field(default_factory=list)
     vertices: NDArray[np.float64] | None = None
     """Corners ``(v, 3)`` of a leaf's triangles."""
+
+
+def _turn(up: str) -> NDArray[np.float64]:
+    if up not in get_args(Up):
+        raise ValueError(f"up must be one of {get_args(Up)}; got {up!r}")
+    return _UP[up]
 
 
 def _is_mesh(path: Path) -> bool:
