@@ -59,6 +59,18 @@ def parse(text: str, *, source: str = "YAML") -> Any:
     Raises:
         ValueError: Not YAML; a key that stands twice. The line begins with ``source``.
     """
+    try:
+        return _document(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+        raise ValueError(f"{place}: not valid YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{source}: not valid YAML: {reason}") from None
+
+
+def _document(text: str) -> Any:
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -67,13 +79,6 @@ def parse(text: str, *, source: str = "YAML") -> Any:
         if _unfolded(node, {}) > _MOST_VALUES:
             raise ValueError(f"its aliases stand for more than {_MOST_VALUES} values")
         return loader.construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        raise ValueError(f"{place}: not valid YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{source}: not valid YAML: {reason}") from None
     finally:
         loader.dispose()
 
