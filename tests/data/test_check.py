@@ -20,12 +20,9 @@ from shapegen.data.check import MAX_PROBLEMS, check
 from shapegen.data.files import read
 from shapegen.structures.files import write_part_trees
 from shapegen.structures.grass_files import write_grass
-from shapegen.structures.merge_tree import ADJ, BOX, SYM, MergeTree
-from shapegen.structures.merging import to_part_tree
-from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.vocabulary import Vocabulary, vocabulary_of
+from tests.hand_made import UNIT, stools
 
-UNIT = [1.0, 0, 0, 0, 1, 0]
 BOX_ROW = [0.0, 0, 0, 1, 1, 1, *UNIT]
 CONFIG = """model:
   name: grass
@@ -35,23 +32,6 @@ data:
 train:
   epochs: 1
 """
-
-
-def stools(count: int = 2) -> PartTrees:
-    trees = []
-    for number in range(count):
-        merge = MergeTree(
-            ops=np.array([BOX, BOX, SYM, ADJ]),
-            boxes=np.array(
-                [
-                    [0, 0.5 + number, 0, 1, 0.125, 1, *UNIT],
-                    [0.25, 0, 0.0, 0.125, 1 + number, 0.125, *UNIT],
-                ]
-            ),
-            syms=np.array([[1.0, 1, 0, 0, 0, 0, 0, 0]]),
-        )
-        trees.append(to_part_tree(merge, name=str(number)))
-    return PartTrees(trees)
 
 
 def put(path: Path, value: Any) -> Path:

@@ -12,30 +12,9 @@ import pytest
 
 from shapegen.data.files import read
 from shapegen.structures.files import WRITE_EXTENSIONS, read_part_trees, write_part_trees
-from shapegen.structures.merge_tree import ADJ, BOX, SYM, MergeTree
-from shapegen.structures.merging import to_part_tree
 from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.repair import RepairWarning
-
-UNIT = [1.0, 0, 0, 0, 1, 0]
-
-
-def stools() -> PartTrees:
-    """Two stools: a seat and a mirrored leg, of different height."""
-    trees = []
-    for number in range(2):
-        merge = MergeTree(
-            ops=np.array([BOX, BOX, SYM, ADJ]),
-            boxes=np.array(
-                [
-                    [0, 0.5 + number, 0, 1, 0.125, 1, *UNIT],
-                    [0.25, 0, 0.0, 0.125, 1 + number, 0.125, *UNIT],
-                ]
-            ),
-            syms=np.array([[1.0, 1, 0, 0, 0, 0, 0, 0]]),
-        )
-        trees.append(to_part_tree(merge, name=str(number)))
-    return PartTrees(trees)
+from tests.hand_made import UNIT, stools
 
 
 @pytest.mark.parametrize(

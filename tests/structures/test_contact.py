@@ -1,7 +1,5 @@
 """Gaps between boxes and rigid motions of boxes: against brute force and by hand."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,20 +9,12 @@ from shapegen.core import boxes as box_algebra
 from shapegen.structures.contact import gap, gaps, set_gap
 from shapegen.structures.motion import corner_distances, inverse, mapped, matching, motion
 from shapegen.structures.part_tree import RelationKind
+from tests.hand_made import box
 
 Array = NDArray[np.float64]
 
 ADJ, REF = RelationKind.ADJ, RelationKind.REF_SYM
 TRANS, ROT = RelationKind.TRANS_SYM, RelationKind.ROT_SYM
-
-
-def box(
-    centre: Sequence[float],
-    lengths: Sequence[float],
-    x: Sequence[float] = (1, 0, 0),
-    y: Sequence[float] = (0, 1, 0),
-) -> Array:
-    return np.array([*centre, *lengths, *x, *y], dtype=np.float64)
 
 
 def random_boxes(n: int, size: float, seed: int) -> Array:

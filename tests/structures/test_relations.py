@@ -1,7 +1,6 @@
 """Symmetric groups and relations of siblings: made by hand, in any order and place."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,20 +17,12 @@ from shapegen.structures.relations import (
     residual,
     residuals,
 )
+from tests.hand_made import box
 
 Array = NDArray[np.float64]
 
 ADJ, REF = RelationKind.ADJ, RelationKind.REF_SYM
 TRANS, ROT = RelationKind.TRANS_SYM, RelationKind.ROT_SYM
-
-
-def box(
-    centre: Sequence[float],
-    lengths: Sequence[float],
-    x: Sequence[float] = (1, 0, 0),
-    y: Sequence[float] = (0, 1, 0),
-) -> Array:
-    return np.array([*centre, *lengths, *x, *y], dtype=np.float64)
 
 
 def tree_of(*boxes: Array, labels: list[str] | None = None) -> PartTree:

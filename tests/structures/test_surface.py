@@ -1,7 +1,5 @@
 """Points on a union: against closed-form areas of overlapping, touching and coinciding boxes."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 import torch
@@ -9,19 +7,11 @@ from numpy.typing import NDArray
 
 from shapegen.core import boxes as box_algebra
 from shapegen.structures.surface import sample_union
+from tests.hand_made import box
 
 Array = NDArray[np.float64]
 
 COUNT = 40_000
-
-
-def box(
-    centre: Sequence[float],
-    lengths: Sequence[float],
-    x: Sequence[float] = (1, 0, 0),
-    y: Sequence[float] = (0, 1, 0),
-) -> Array:
-    return np.array([*centre, *lengths, *x, *y], dtype=np.float64)
 
 
 def draw(*boxes: Array, n: int = COUNT, seed: int = 0) -> Array:
