@@ -23,7 +23,7 @@ from shapegen.structures.part_tree import (
     Relation,
     RelationKind,
 )
-from shapegen.structures.repair import RepairMode, RepairReport, repair_shapes
+from shapegen.structures.repair import RepairMode, RepairReport, conclude, repair_shapes
 
 FORMAT = "shapegen part trees 1"
 
@@ -120,12 +120,7 @@ def read_flat(
             trees.append(_tree(arrays, text, spans, number, boxes))
         except (ValueError, IndexError, TypeError) as error:
             problems.append(f"{path}: shape {number}: {error}")
-    if problems and rejects is None:
-        raise ValueError(problems[0])
-    if rejects is not None:
-        rejects.extend(problems)
-    if report is None:
-        counts.warn(path)
+    conclude(problems, counts, path, report=report, rejects=rejects)
     return PartTrees(trees)
 
 

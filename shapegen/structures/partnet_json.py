@@ -33,7 +33,7 @@ from shapegen.structures.partnet_nodes import (
     ParsedShape,
     parse_root,
 )
-from shapegen.structures.repair import RepairMode, RepairReport, repair_shapes
+from shapegen.structures.repair import RepairMode, RepairReport, conclude, repair_shapes
 
 MAX_TEXT = 2**26
 """Most bytes of one JSON text, that is of a ``.json`` file or of a line of ``.jsonl``."""
@@ -113,12 +113,7 @@ def assembled(
         place=lambda number, node: shapes[number].place(node),
     )
     problems = [*problems, *refused]
-    if problems and rejects is None:
-        raise ValueError(problems[0])
-    if rejects is not None:
-        rejects.extend(problems)
-    if report is None:
-        counts.warn(source, stacklevel=3)
+    conclude(problems, counts, source, report=report, rejects=rejects, stacklevel=4)
     if not shapes and not problems:
         raise ValueError(f"{source} holds no shapes; at least one is needed")
     return PartTrees([_tree(shapes[number], boxes) for number, boxes in mended.items()])

@@ -211,6 +211,37 @@ def _refuse_impossible(boxes: NDArray[np.float64], place: Callable[[int], str]) 
         )
 
 
+def conclude(
+    problems: Sequence[str],
+    counts: RepairReport,
+    source: object,
+    *,
+    report: RepairReport | None,
+    rejects: list[str] | None,
+    stacklevel: int = 3,
+) -> None:
+    """End the reading of a file as its caller asked: refuse or list problems, warn of repairs.
+
+    Args:
+        problems: A line for every shape that cannot be read.
+        counts: Of the boxes that were mended.
+        source: For the warning.
+        report: What the reader's caller gave: None to be warned.
+        rejects: Gets the problems; None to raise the first.
+        stacklevel: Of the warning; by default the caller of this function's caller is to see it.
+
+    Raises:
+        ValueError: There is a problem and ``rejects`` is None.
+    """
+    if rejects is None:
+        if problems:
+            raise ValueError(problems[0])
+    else:
+        rejects.extend(problems)
+    if report is None:
+        counts.warn(source, stacklevel=stacklevel)
+
+
 def _longest_sides(boxes: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Longest side ``(n,)`` of the shape that a row belongs to."""
     longest = np.maximum.reduceat(np.abs(boxes[:, 3:6]).max(1), starts)
