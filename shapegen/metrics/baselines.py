@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shapegen.core.noise import standard_normal
 from shapegen.structures import symmetry
 from shapegen.structures.merge_tree import ADJ, BOX, ROTATIONAL, MergeTree
 
@@ -157,7 +158,8 @@ def _structure(merge: MergeTree) -> tuple[bytes, ...]:
 
 
 def _normal(*shape: int, rng: torch.Generator | None) -> Array:
-    values: Array = torch.randn(*shape, generator=rng, dtype=torch.float64).numpy()
+    like = torch.empty((), dtype=torch.float64)
+    values: Array = standard_normal(shape, like=like, rng=rng).cpu().numpy()
     return values
 
 
