@@ -32,7 +32,13 @@ from shapegen.structures.grass_arrays import MAT_FILES, PADDING, GrassArrays, re
 from shapegen.structures.merge_tree import BOX, SYM, MergeTree, pad
 from shapegen.structures.merging import to_merge_tree, to_part_tree
 from shapegen.structures.part_tree import FRONTS, PartTree, PartTrees
-from shapegen.structures.repair import RepairMode, RepairReport, repair_boxes, repair_shapes
+from shapegen.structures.repair import (
+    RepairMode,
+    RepairReport,
+    conclude,
+    repair_boxes,
+    repair_shapes,
+)
 
 Frame = Literal["toolkit", "file"]
 """Front +z as everywhere in the toolkit, or +x as the file's numbers stand."""
@@ -85,12 +91,7 @@ def read_grass(
             trees.append(_part_tree(source, number, frame=frame, mend=changed))
         except ValueError as error:
             problems.append(f"{path}: shape {number}: {error}")
-    if problems and rejects is None:
-        raise ValueError(problems[0])
-    if rejects is not None:
-        rejects.extend(problems)
-    if report is None:
-        counts.warn(path)
+    conclude(problems, counts, path, report=report, rejects=rejects)
     return PartTrees(trees)
 
 
