@@ -39,7 +39,7 @@ def demo(
             model = shapegen.load(name)
             sections.append(_samples(model, name, folder, seed))
             sections += _walk(model, name, folder, seed)
-        text = "Made by `shapegen demo` from the shipped weights. A picture leads to its GLB file."
+        text = "Made by “shapegen demo” from the shipped weights. A picture leads to its GLB file."
         write_gallery(folder / "index.html", sections, title="shapegen", text=text)
     typer.echo(f"{COUNT} shapes of each of {', '.join(names)}: open {out / 'index.html'}")
 

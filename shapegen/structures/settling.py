@@ -35,6 +35,10 @@ larger one is tried only if the shape does not stand."""
 
 ROUNDS = 24
 
+MOST_BOXES = 200
+"""Copies included; larger shapes, which an untrained decoder makes, are left as they are: every pair
+of boxes is looked at."""
+
 LARGEST_GROWTH = 1.3
 """Of the shape's diagonal, for the sake of standing; beyond it feet are left as they are."""
 
@@ -62,10 +66,12 @@ class Generators:
 def settled(shape: Generators) -> Array:
     """Boxes ``(n, 12)`` of the generators after gaps are closed and feet let down.
 
-    A shape that cannot be mended so (a piece far from all others, say) is improved as far as it
-    goes; what is in one piece and stands is returned as it is.
+    A shape that cannot be mended so is improved as far as it goes; what is in one piece and
+    stands is returned as it is, and so is what has more than :data:`MOST_BOXES`.
     """
     current = Generators(shape.boxes.copy(), shape.syms, shape.counts)
+    if (1 + shape.counts).sum() > MOST_BOXES:
+        return current.boxes
     _join(current)
     for reach in FOOT_REACHES:
         if standing(current.expanded()[0]):

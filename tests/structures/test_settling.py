@@ -45,6 +45,14 @@ def test_a_sound_shape_is_returned_as_it_is() -> None:
     np.testing.assert_array_equal(settled(shape), shape.boxes)
 
 
+def test_a_shape_of_too_many_boxes_is_left_alone() -> None:
+    shape = stool(leg_top=0.85, leg_bottom=0.05)
+    many = Generators(
+        np.repeat(shape.boxes, 70, axis=0), np.repeat(shape.syms, 70, axis=0), np.zeros(210)
+    )
+    np.testing.assert_array_equal(settled(many), many.boxes)
+
+
 def test_a_gap_is_closed_along_the_leg_on_both_sides() -> None:
     shape = stool(leg_top=0.85, leg_bottom=0.05)
     assert not connected(shape.expanded()[0])
