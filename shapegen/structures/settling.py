@@ -36,8 +36,8 @@ larger one is tried only if the shape does not stand."""
 ROUNDS = 24
 
 MOST_BOXES = 200
-"""Copies included; larger shapes, which an untrained decoder makes, are left as they are: every pair
-of boxes is looked at."""
+"""Copies included; larger shapes, which an untrained decoder makes, are left as they are: every
+pair of boxes is looked at."""
 
 LARGEST_GROWTH = 1.3
 """Of the shape's diagonal, for the sake of standing; beyond it feet are left as they are."""
