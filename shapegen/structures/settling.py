@@ -39,7 +39,7 @@ MOST_BOXES = 200
 """Copies included; larger shapes, which an untrained decoder makes, are left as they are: every
 pair of boxes is looked at."""
 
-LARGEST_GROWTH = 1.3
+LARGEST_GROWTH = 1.5
 """Of the shape's diagonal, for the sake of standing; beyond it feet are left as they are."""
 
 ALONG = 0.8
