@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -153,7 +155,9 @@ def test_shapes_are_mended_together_as_they_are_one_by_one() -> None:
 def test_the_warning_is_one_line_and_only_when_something_was_mended() -> None:
     report = RepairReport()
     repair_boxes(BAD["out of range"][None], report=report)
-    report.warn("file")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report.warn("file")
     repair_boxes(BAD["not unit"][None], report=report)
     with pytest.warns(
         RepairWarning, match=r"^file: 1 not unit \(mended\), 1 out of range \(kept\); 2 boxes$"
