@@ -105,8 +105,10 @@ def surface_grid(
     outer = np.abs(steps) == HALF_STEPS
     kept = outer.any(1)
     points = steps[kept] / (2 * HALF_STEPS)
-    as_tensor = {"device": device, "dtype": dtype}
-    return torch.tensor(points, **as_tensor), torch.tensor(outer[kept], **as_tensor)
+    return (
+        torch.tensor(points, device=device, dtype=dtype),
+        torch.tensor(outer[kept], device=device, dtype=dtype),
+    )
 
 
 def surface_points(boxes: Float[Tensor, "n 10"]) -> Float[Tensor, "n 98 3"]:

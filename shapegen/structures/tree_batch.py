@@ -4,19 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from shapegen.structures.part_tree import PartTree, RelationKind
 from shapegen.structures.vocabulary import Vocabulary
 
+Ints = NDArray[np.int64]
+
 KIND_NUMBER = {kind: number for number, kind in enumerate(RelationKind)}
 """Number of a relation's kind in :attr:`TreeBatch.edge_kind`: ADJ 0, REF_SYM 1, TRANS_SYM 2,
 ROT_SYM 3."""
+
+
+@dataclass(frozen=True)
+class Siblings:
+    """The nodes of one depth, grouped by their parents."""
+
+    start: int
+    """Row in the batch of the first of them; they are one slice."""
+    parents: Int[Tensor, "parents"]
+    """Rows of the nodes above that have children."""
+    parent: Int[Tensor, "children"]
+    """Position of every child's parent in :attr:`parents`."""
+    edges: Int[Tensor, "edges"]
+    """Relations among them: columns of :attr:`TreeBatch.edge_index`."""
+
+    def to(self, device: torch.device | str) -> Siblings:
+        """Copy to a device."""
+        return replace(
+            self,
+            parents=self.parents.to(device),
+            parent=self.parent.to(device),
+            edges=self.edges.to(device),
+        )
+
+    @property
+    def rows(self) -> slice:
+        """Their rows in the batch."""
+        return slice(self.start, self.start + len(self.parent))
 
 
 @dataclass(frozen=True)
@@ -46,6 +78,8 @@ class TreeBatch:
     edge_kind: Int[Tensor, "edges"]
     edge_params: Float[Tensor, "edges 7"]
     """Parameters of every relation, padded with zeros."""
+    siblings: tuple[Siblings, ...]
+    """The levels below the roots, the deepest first."""
     num_shapes: int
 
     @classmethod
@@ -61,53 +95,7 @@ class TreeBatch:
         Raises:
             ValueError: No trees, or a label that the vocabulary lacks.
         """
-        if not trees:
-            raise ValueError("no trees to batch; at least one is needed")
-        sizes = np.array([len(tree) for tree in trees])
-        offset = np.cumsum(sizes) - sizes
-        depth = np.concatenate([tree.depth for tree in trees])
-        # A stable sort keeps the order of siblings.
-        order = np.argsort(-depth, kind="stable")
-        position = np.empty_like(order)
-        position[order] = np.arange(len(order))
-        parent = np.concatenate([tree.parent for tree in trees])
-        shape = np.repeat(np.arange(len(trees)), sizes)
-        has_parent = parent >= 0
-        flat_parent = np.where(has_parent, parent + offset[shape], -1)
-        slot, num_children = _slots(flat_parent)
-        edges = [
-            (
-                position[start + edge.a],
-                position[start + edge.b],
-                KIND_NUMBER[edge.kind],
-                edge.params,
-            )
-            for tree, start in zip(trees, offset.tolist(), strict=True)
-            for edge in tree.edges
-        ]
-        params = np.zeros((len(edges), 7), dtype=np.float32)
-        for row, (_, _, _, values) in enumerate(edges):
-            params[row, : len(values)] = values
-        label = np.full(len(parent), -1)
-        if vocabulary is not None:
-            label[:] = [vocabulary.index(name) for tree in trees for name in tree.label]
-        box = np.concatenate([tree.box for tree in trees]).astype(np.float32)
-        parent_position = np.where(has_parent, position[flat_parent], -1)
-        index = np.array([edge[:2] for edge in edges], dtype=np.int64).reshape(-1, 2).T
-        return cls(
-            box=torch.from_numpy(box[order]),
-            parent=torch.from_numpy(parent_position[order]),
-            slot=torch.from_numpy(slot[order]),
-            num_children=torch.from_numpy(num_children[order]),
-            label=torch.from_numpy(label[order]),
-            shape=torch.from_numpy(shape[order]),
-            node=torch.from_numpy((np.arange(len(parent)) - offset[shape])[order]),
-            level_sizes=tuple(np.bincount(depth)[::-1].tolist()),
-            edge_index=torch.from_numpy(np.ascontiguousarray(index)),
-            edge_kind=torch.tensor([edge[2] for edge in edges], dtype=torch.int64),
-            edge_params=torch.from_numpy(params),
-            num_shapes=len(trees),
-        )
+        return TreeData(trees, vocabulary=vocabulary)[torch.arange(len(trees))]
 
     def __len__(self) -> int:
         return self.num_shapes
@@ -124,10 +112,118 @@ class TreeBatch:
             for name, value in vars(self).items()
             if isinstance(value, Tensor)
         }
-        return replace(self, **moved)
+        return replace(self, **moved, siblings=tuple(each.to(device) for each in self.siblings))
 
 
-def _slots(parent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+class TreeData:
+    """All trees of a data set as flat arrays, from which batches are gathered by index.
+
+    Args:
+        trees: At least one.
+        vocabulary: Numbers the full labels; without it every label is -1.
+
+    Raises:
+        ValueError: No trees, or a label that the vocabulary lacks.
+    """
+
+    def __init__(self, trees: Sequence[PartTree], *, vocabulary: Vocabulary | None = None) -> None:
+        if not len(trees):
+            raise ValueError("no trees to batch; at least one is needed")
+        self.sizes = np.array([len(tree) for tree in trees])
+        self._offset = np.cumsum(self.sizes) - self.sizes
+        self._depth = np.concatenate([tree.depth for tree in trees])
+        own = np.concatenate([tree.parent for tree in trees])
+        start = np.repeat(self._offset, self.sizes)
+        self._parent = np.where(own >= 0, own + start, -1)
+        self._slot, self.num_children = _slots(self._parent)
+        self._node = np.arange(len(own)) - start
+        self._box = np.concatenate([tree.box for tree in trees]).astype(np.float32)
+        self._label = np.full(len(own), -1)
+        if vocabulary is not None:
+            self._label = np.concatenate([vocabulary.indices(tree) for tree in trees])
+        edges = [edge for tree in trees for edge in tree.edges]
+        self._num_edges = np.array([len(tree.edges) for tree in trees])
+        self._edge_offset = np.cumsum(self._num_edges) - self._num_edges
+        first = np.repeat(self._offset, self._num_edges)
+        ends = np.array([(edge.a, edge.b) for edge in edges], dtype=np.int64).reshape(-1, 2)
+        self._edges = ends.T + first
+        self._edge_kind = np.array([KIND_NUMBER[edge.kind] for edge in edges], dtype=np.int64)
+        self._edge_params = np.zeros((len(edges), 7), dtype=np.float32)
+        for row, edge in enumerate(edges):
+            self._edge_params[row, : len(edge.params)] = edge.params
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @cached_property
+    def all(self) -> TreeBatch:
+        """All trees in one batch."""
+        return self[torch.arange(len(self))]
+
+    def __getitem__(self, indices: Tensor) -> TreeBatch:
+        chosen = np.asarray(indices, dtype=np.int64).reshape(-1)
+        sizes = self.sizes[chosen]
+        rows = _ranges(self._offset[chosen], sizes)
+        edges = _ranges(self._edge_offset[chosen], self._num_edges[chosen])
+        depth = self._depth[rows]
+        # A stable sort keeps the order of siblings.
+        order = np.argsort(-depth, kind="stable")
+        position = np.empty_like(order)
+        position[order] = np.arange(len(order))
+        # From a row of the data set to one of this choice, tree by tree.
+        shift = np.cumsum(sizes) - sizes - self._offset[chosen]
+        shape = np.repeat(np.arange(len(chosen)), sizes)
+        parent = self._parent[rows]
+        parent = np.where(parent >= 0, position[(parent + shift[shape]) * (parent >= 0)], -1)
+        owner = np.repeat(np.arange(len(chosen)), self._num_edges[chosen])
+        index = position[self._edges[:, edges] + shift[owner]]
+        level_sizes = np.bincount(depth)[::-1]
+        rows, parent = rows[order], parent[order]
+        return TreeBatch(
+            box=torch.from_numpy(self._box[rows]),
+            parent=torch.from_numpy(parent),
+            slot=torch.from_numpy(self._slot[rows]),
+            num_children=torch.from_numpy(self.num_children[rows]),
+            label=torch.from_numpy(self._label[rows]),
+            shape=torch.from_numpy(shape[order]),
+            node=torch.from_numpy(self._node[rows]),
+            level_sizes=tuple(level_sizes.tolist()),
+            edge_index=torch.from_numpy(index),
+            edge_kind=torch.from_numpy(self._edge_kind[edges]),
+            edge_params=torch.from_numpy(self._edge_params[edges]),
+            siblings=_siblings(level_sizes, parent, index[0]),
+            num_shapes=len(chosen),
+        )
+
+
+def _siblings(level_sizes: Ints, parent: Ints, first: Ints) -> tuple[Siblings, ...]:
+    """Group every level but the roots by parents; ``first`` is the first part of every edge."""
+    ends = np.cumsum(level_sizes)[:-1]
+    level = np.searchsorted(ends, first, side="right")
+    groups = []
+    for number, end in enumerate(ends.tolist()):
+        start = end - int(level_sizes[number])
+        # Nodes of a level stand in the order of their parents.
+        parents, position = np.unique(parent[start:end], return_inverse=True)
+        groups.append(
+            Siblings(
+                start=start,
+                parents=torch.from_numpy(parents),
+                parent=torch.from_numpy(position.reshape(-1)),
+                edges=torch.from_numpy(np.flatnonzero(level == number)),
+            )
+        )
+    return tuple(groups)
+
+
+def _ranges(start: Ints, size: Ints) -> Ints:
+    """The numbers ``start, start + 1, ...`` of every range, one after the other."""
+    skipped = np.cumsum(size) - size
+    result: Ints = np.repeat(start - skipped, size) + np.arange(int(size.sum()))
+    return result
+
+
+def _slots(parent: Ints) -> tuple[Ints, Ints]:
     """Position of every node among its siblings, and its number of children."""
     num_children = np.bincount(parent[parent >= 0], minlength=len(parent))
     by_parent = np.argsort(parent, kind="stable")
