@@ -36,6 +36,15 @@ MODELS: dict[str, Entry] = {
         capabilities=("encode", "reconstruct", "interpolate"),
         paper="Li et al., GRASS: Generative Recursive Autoencoders for Shape Structures, 2017",
     ),
+    "structurenet": Entry(
+        module="shapegen.structures.structurenet",
+        model="StructureNet",
+        config="StructureNetConfig",
+        family="structures",
+        summary="graph VAE over labelled part hierarchies with relations among siblings",
+        capabilities=("encode", "reconstruct", "interpolate"),
+        paper="Mo et al., StructureNet: Hierarchical Graph Networks for 3D Shape Generation, 2019",
+    ),
 }
 
 

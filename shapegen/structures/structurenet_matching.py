@@ -1,0 +1,159 @@
+"""Teacher-forced decoding: the decoder's slots are matched to the true children, level by level.
+
+Reference: Mo et al., *StructureNet*, 2019, section 4.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from shapegen.structures.box_points import box_cost
+from shapegen.structures.structurenet_networks import StructureDecoder
+from shapegen.structures.tree_batch import Siblings, TreeBatch
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Everything that the decoder says along true hierarchies.
+
+    Rows of nodes are those of the batch. Parents are the inner nodes, the deepest first; children
+    are all nodes but the roots.
+    """
+
+    boxes: Float[Tensor, "nodes 10"]
+    leaf: Float[Tensor, "nodes"]
+    """Logits."""
+    semantic: Float[Tensor, "children labels"]
+    """Logits."""
+    category: Float[Tensor, "shapes roots"] | None
+    """Logits of the root's label, if there is more than one to choose from."""
+    slot: Int[Tensor, "children"]
+    """The decoder's slot that every child was matched to."""
+    parent: Int[Tensor, "children"]
+    """Position of every child's parent among the parents."""
+    parents: Int[Tensor, "parents"]
+    """Rows of the parents in the batch."""
+    exists: Float[Tensor, "parents slots"]
+    """Logits."""
+    edges: Float[Tensor, "parents slots slots kinds"]
+    """Logits."""
+    slot_boxes: Float[Tensor, "parents slots 10"]
+    messages: Int[Tensor, "parents"]
+    """Number of directed relations that messages were passed over."""
+
+
+def match(
+    decoder: StructureDecoder,
+    z: Float[Tensor, "shapes feature"],
+    batch: TreeBatch,
+    boxes: Float[Tensor, "nodes 10"],
+    label: Int[Tensor, "nodes"],
+    *,
+    label_weight: float = 0.0,
+) -> Matched:
+    """Decode codes along the true hierarchies.
+
+    Args:
+        decoder: The networks.
+        z: One code a shape.
+        batch: The hierarchies.
+        boxes: Their boxes.
+        label: Semantic class of every node.
+        label_weight: What a nat of the true label's cross entropy adds to the cost of a match; the
+            paper matches by boxes alone.
+    """
+    contexts = decoder.contexts(z)
+    latents = [decoder.root_latents(z)]
+    above = len(batch.box) - batch.num_shapes
+    found: dict[str, list[Tensor]] = {
+        name: [] for name in ("slot", "hidden", "exists", "edges", "slot_boxes", "messages")
+    }
+    matched_boxes = [decoder.box_decoder(latents[0])]
+    for siblings in reversed(batch.siblings):
+        parents = siblings.parents
+        slots = decoder.unfold(
+            latents[-1].index_select(0, parents - above),
+            label[parents],
+            batch.shape[parents],
+            contexts,
+        )
+        slot_boxes = decoder.box_decoder(slots.latent)
+        cost = box_cost(slot_boxes, boxes[siblings.rows], siblings.parent)
+        if label_weight:
+            with torch.no_grad():
+                logits = decoder.child_decoder.mlp_sem(slots.hidden)
+                entropy = -functional.log_softmax(logits, dim=2)[siblings.parent]
+                wanted = label[siblings.rows][:, None, None].expand(-1, entropy.shape[1], 1)
+                cost = cost + label_weight * entropy.gather(2, wanted)[:, :, 0]
+        slot = assign(cost, siblings)
+        row = siblings.parent * slot_boxes.shape[1] + slot
+        latents.append(slots.latent.flatten(0, 1).index_select(0, row))
+        matched_boxes.append(slot_boxes.flatten(0, 1).index_select(0, row))
+        level = {
+            "slot": slot,
+            "hidden": slots.hidden.flatten(0, 1).index_select(0, row),
+            "exists": slots.exists,
+            "edges": slots.edges,
+            "slot_boxes": slot_boxes,
+            "messages": slots.messages,
+        }
+        for name, value in level.items():
+            found[name].append(value)
+        above = siblings.start
+    nodes = torch.cat(latents[::-1])
+    flat = {name: torch.cat(values[::-1]) for name, values in found.items() if values}
+    if not flat:
+        flat = _nothing(decoder, z)
+    offsets = np.cumsum([0] + [len(s.parents) for s in batch.siblings]).tolist()
+    empty = batch.parent[:0]
+    return Matched(
+        boxes=torch.cat(matched_boxes[::-1]),
+        leaf=decoder.leaf_logits(nodes),
+        category=None if decoder.root_classifier is None else decoder.root_classifier(latents[0]),
+        semantic=decoder.child_decoder.mlp_sem(flat.pop("hidden")),
+        parent=torch.cat(
+            [empty] + [s.parent + n for s, n in zip(batch.siblings, offsets, strict=False)]
+        ),
+        parents=torch.cat([empty] + [s.parents for s in batch.siblings]),
+        **flat,
+    )
+
+
+def _nothing(decoder: StructureDecoder, z: Tensor) -> dict[str, Tensor]:
+    """What is found where no shape has children."""
+    slots = decoder.unfold(
+        z[:0],
+        z.new_empty(0, dtype=torch.long),
+        z.new_empty(0, dtype=torch.long),
+        decoder.contexts(z),
+    )
+    return {
+        "slot": slots.messages,
+        "hidden": slots.hidden.flatten(0, 1),
+        "exists": slots.exists,
+        "edges": slots.edges,
+        "slot_boxes": decoder.box_decoder(slots.latent),
+        "messages": slots.messages,
+    }
+
+
+@torch.no_grad()
+def assign(cost: Float[Tensor, "children slots"], siblings: Siblings) -> Int[Tensor, "children"]:
+    """Slots of least total cost, each used once by the children of a parent (Hungarian method)."""
+    from scipy.optimize import linear_sum_assignment
+
+    slot = cost.argmin(1)
+    counts = torch.bincount(siblings.parent, minlength=len(siblings.parents)).cpu().numpy()
+    costs, found = cost.cpu().numpy(), slot.cpu().numpy()
+    ends = np.cumsum(counts)
+    # An only child takes the cheapest slot.
+    for parent in np.flatnonzero(counts > 1):
+        rows = slice(ends[parent] - counts[parent], ends[parent])
+        found[rows] = linear_sum_assignment(costs[rows])[1]
+    return torch.from_numpy(found).to(cost.device)
