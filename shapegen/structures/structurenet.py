@@ -6,6 +6,7 @@ Networks for 3D Shape Generation*, SIGGRAPH Asia 2019, https://arxiv.org/abs/190
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
@@ -15,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from shapegen.base import Autoencoder
+from shapegen.config import expand
 from shapegen.core import boxes as box_algebra
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.mixture import GaussianMixture
@@ -37,6 +39,7 @@ from shapegen.structures.structurenet_networks import (
     StructureEncoder,
 )
 from shapegen.structures.tree_batch import KIND_NUMBER, TreeBatch, TreeData
+from shapegen.structures.vocabulary import read_vocabulary
 
 ENCODE_BATCH = 256
 
@@ -65,6 +68,9 @@ class StructureNetConfig:
     """``official``: rotations are estimated, and relations listed, as the authors' code does."""
     labels: tuple[str, ...] = ("shape", "shape/part")
     """Full part labels, parents before children; a label without a ``/`` is a category."""
+    label_files: tuple[str, ...] = ()
+    """StructureNet's ``part_semantics`` files to take the labels from, one a category; they are
+    read once, and ``labels`` is what stays."""
     feature_dim: int = 256
     """Length of a node's feature and of the latent."""
     hidden_dim: int = 256
@@ -104,6 +110,10 @@ class StructureNetConfig:
     limits: StructureLimits = field(default_factory=StructureLimits)
 
     def __post_init__(self) -> None:
+        if self.label_files:
+            tables = [read_vocabulary(expand(path)).labels for path in self.label_files]
+            object.__setattr__(self, "labels", tuple(itertools.chain.from_iterable(tables)))
+            object.__setattr__(self, "label_files", ())
         for name in ("feature_dim", "hidden_dim", "max_children", "components", "prior_rank"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
