@@ -99,6 +99,10 @@ class StructureNetConfig:
     """Bound centres to (-1, 1) and lengths to (0, 2), as the authors do."""
     match_labels: float = 0.1
     """What a nat of a label's cross entropy adds to the box loss when slots are matched."""
+    match_exists: float = 0.1
+    """The same for a nat of the slot's existence."""
+    augment: float = 0.0
+    """Training shapes are stretched along x, y and z by factors of up to this much from 1."""
     weights: LossWeights = field(default_factory=LossWeights)
     prior: Literal["normal", "mixture"] = "mixture"
     """What :meth:`StructureNet.sample_latent` draws from: N(0, I), or Gaussians fitted to the
@@ -137,6 +141,7 @@ class StructureNetConfig:
             "context": False,
             "bounded": True,
             "match_labels": 0.0,
+            "match_exists": 0.0,
             "prior": "normal",
             # The authors' decoder has no limit of nodes: this is out of any sensible tree's way.
             "limits": StructureLimits(depth=100, nodes=5000),
@@ -241,6 +246,8 @@ class StructureNet(Autoencoder):
         """The evidence lower bound, weighted as the config says (means over the shapes)."""
 
         def loss(batch: TreeBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+            if self.config.augment:
+                batch = stretched(batch, self.config.augment, rng=rng)
             posterior = self.posterior(batch)
             if self.config.variational:
                 terms = self.losses(batch, posterior.rsample(rng=rng))
@@ -269,6 +276,7 @@ class StructureNet(Autoencoder):
             quaternion_boxes(batch.box),
             batch.label + 1,
             label_weight=self.config.match_labels,
+            exists_weight=self.config.match_exists,
         )
 
     def raw_losses(
@@ -358,3 +366,22 @@ class StructureNet(Autoencoder):
     @property
     def _device(self) -> torch.device:
         return self.kind_number.device
+
+
+def stretched(batch: TreeBatch, amount: float, *, rng: torch.Generator | None = None) -> TreeBatch:
+    """Scale every shape along each axis by a factor drawn from ``1 - amount .. 1 + amount``.
+
+    A tilted box is not a box any more when it is stretched: it keeps the directions of its first
+    axis and of the plane of its first two, and the lengths of all three.
+    """
+    factor = 1 + amount * (2 * torch.rand(batch.num_shapes, 3, generator=rng) - 1)
+    scale = factor.to(batch.box)[batch.shape]
+    box = batch.box
+    first, second = (
+        scale * torch.nn.functional.normalize(box[:, i : i + 3], dim=1) for i in (6, 9)
+    )
+    third = scale * torch.linalg.cross(first / scale, second / scale)
+    lengths = torch.stack([axis.norm(dim=1) for axis in (first, second, third)], dim=1)
+    x = torch.nn.functional.normalize(first, dim=1)
+    y = torch.nn.functional.normalize(second - (second * x).sum(1, keepdim=True) * x, dim=1)
+    return replace(batch, box=torch.cat([scale * box[:, :3], lengths * box[:, 3:6], x, y], dim=1))

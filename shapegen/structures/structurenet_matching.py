@@ -56,6 +56,7 @@ def match(
     label: Int[Tensor, "nodes"],
     *,
     label_weight: float = 0.0,
+    exists_weight: float = 0.0,
 ) -> Matched:
     """Decode codes along the true hierarchies.
 
@@ -67,6 +68,7 @@ def match(
         label: Semantic class of every node.
         label_weight: What a nat of the true label's cross entropy adds to the cost of a match; the
             paper matches by boxes alone.
+        exists_weight: The same for the existence of a slot: slots that are in use stay in use.
     """
     contexts = decoder.contexts(z)
     latents = [decoder.root_latents(z)]
@@ -91,6 +93,9 @@ def match(
                 entropy = -functional.log_softmax(logits, dim=2)[siblings.parent]
                 wanted = label[siblings.rows][:, None, None].expand(-1, entropy.shape[1], 1)
                 cost = cost + label_weight * entropy.gather(2, wanted)[:, :, 0]
+        if exists_weight:
+            missing = functional.softplus(-slots.exists.detach())
+            cost = cost + exists_weight * missing[siblings.parent]
         slot = assign(cost, siblings)
         row = siblings.parent * slot_boxes.shape[1] + slot
         latents.append(slots.latent.flatten(0, 1).index_select(0, row))

@@ -1,0 +1,227 @@
+"""How well hierarchies were reconstructed: parts, labels and relations against the true ones.
+
+Reference: Mo et al., *StructureNet*, 2019, section 5.2, and the authors' ``eval_recon_box.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shapegen.metrics.chamfer import PAIR_POINTS, surface_points
+from shapegen.structures.box_points import frames, pair_costs, quaternion_boxes
+from shapegen.structures.part_tree import PartTree
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """Nodes of predicted trees matched to those of the true ones, all shapes in one numbering."""
+
+    predicted: Ints
+    """For every true node the predicted one, or -1."""
+    true_start: Ints
+    """Number of every true tree's root."""
+    predicted_start: Ints
+
+
+@dataclass(frozen=True)
+class HierarchyFigures:
+    """Figures of every pair of trees."""
+
+    structure_distance: Array
+    """Nodes without a partner, on both sides, over the number of true nodes."""
+    edge_precision: Array
+    edge_recall: Array
+    matched: Ints
+    """Matched nodes below the root."""
+    predicted: Ints
+    """Predicted nodes below the root."""
+    true: Ints
+
+    @property
+    def exact(self) -> NDArray[np.bool_]:
+        """Whether the trees of labels are equal, whatever the order of siblings."""
+        return (self.matched == self.true) & (self.predicted == self.true)
+
+    def means(self) -> dict[str, float]:
+        """Means over the shapes; the shares of nodes are pooled.
+
+        Returns:
+            ``structure_distance``, ``edge_precision``, ``edge_recall``, ``node_precision``,
+            ``node_recall``, ``node_f1`` (existence and label) and ``labelled_tree_exact_share``.
+        """
+        matched = float(self.matched.sum())
+        ours, theirs = float(self.predicted.sum()), float(self.true.sum())
+        return {
+            "structure_distance": float(self.structure_distance.mean()),
+            "edge_precision": float(self.edge_precision.mean()),
+            "edge_recall": float(self.edge_recall.mean()),
+            "node_precision": matched / ours if ours else 1.0,
+            "node_recall": matched / theirs if theirs else 1.0,
+            "node_f1": 2 * matched / (ours + theirs) if ours + theirs else 1.0,
+            "labelled_tree_exact_share": float(self.exact.mean()),
+        }
+
+
+def hierarchy_figures(
+    predicted: Sequence[PartTree], true: Sequence[PartTree], *, directed: bool = False
+) -> HierarchyFigures:
+    """Compare hierarchies pair by pair.
+
+    Children of matched nodes are matched within equal labels, by the least total of StructureNet's
+    box loss. A true relation counts twice, once in either direction.
+
+    Args:
+        predicted: One tree for every true one.
+        true: The same number.
+        directed: Whether the predicted relations are listed in every direction that was predicted,
+            as the authors' decoder does; otherwise each is listed once and stands for both.
+
+    Raises:
+        ValueError: No pairs, or other numbers of trees.
+    """
+    if not len(true) or len(predicted) != len(true):
+        raise ValueError(
+            f"as many predicted as true shapes are needed; got {len(predicted)} and {len(true)}"
+        )
+    match = correspond(predicted, true)
+    sizes = [np.array([len(tree) for tree in trees]) for trees in (predicted, true)]
+    shape = np.repeat(np.arange(len(true)), sizes[1])
+    matched = np.bincount(shape[match.predicted >= 0], minlength=len(true))
+    precision, recall = np.ones(len(true)), np.ones(len(true))
+    for number, (ours, theirs) in enumerate(zip(predicted, true, strict=True)):
+        first, start = int(match.true_start[number]), int(match.predicted_start[number])
+        partner = match.predicted[first : first + len(theirs)] - start
+        listed = {(edge.a, edge.b, edge.kind) for edge in ours.edges}
+        if not directed:
+            listed |= {(b, a, kind) for a, b, kind in listed}
+        hits = sum(
+            pair in listed
+            for edge in theirs.edges
+            for pair in (
+                (partner[edge.a], partner[edge.b], edge.kind),
+                (partner[edge.b], partner[edge.a], edge.kind),
+            )
+        )
+        if listed:
+            precision[number] = hits / len(listed)
+        if theirs.edges:
+            recall[number] = hits / (2 * len(theirs.edges))
+    return HierarchyFigures(
+        structure_distance=(sizes[0] + sizes[1] - 2 * matched) / sizes[1],
+        edge_precision=precision,
+        edge_recall=recall,
+        matched=matched - 1,
+        predicted=sizes[0] - 1,
+        true=sizes[1] - 1,
+    )
+
+
+def correspond(predicted: Sequence[PartTree], true: Sequence[PartTree]) -> Correspondence:
+    """Match the nodes of trees pair by pair, from the roots down, all pairs level by level."""
+    ours, theirs = _Flat.of(predicted), _Flat.of(true)
+    found = np.full(len(theirs.parent), -1)
+    found[theirs.start] = ours.start
+    level = theirs.start
+    while len(level):
+        rows, columns = _candidates(ours, theirs, found[level], level)
+        kept = _assigned(ours, theirs, rows, columns)
+        found[columns[kept]] = rows[kept]
+        level = columns[kept]
+    return Correspondence(found, theirs.start, ours.start)
+
+
+@dataclass(frozen=True)
+class _Flat:
+    """Nodes of many trees in one numbering; the children of a node are one range of ``below``."""
+
+    boxes: torch.Tensor
+    parent: Ints
+    label: NDArray[np.str_]
+    start: Ints
+    below: Ints
+    first: Ints
+    count: Ints
+
+    @classmethod
+    def of(cls, trees: Sequence[PartTree]) -> _Flat:
+        sizes = np.array([len(tree) for tree in trees])
+        start = np.cumsum(sizes) - sizes
+        parent = np.concatenate(
+            [
+                np.where(tree.parent < 0, -1, tree.parent + n)
+                for tree, n in zip(trees, start, strict=True)
+            ]
+        )
+        count = np.bincount(parent[parent >= 0], minlength=len(parent))
+        order = np.argsort(parent, kind="stable")
+        return cls(
+            boxes=torch.from_numpy(np.concatenate([tree.box for tree in trees])),
+            parent=parent,
+            # The last word: below nodes of equal labels it is as good as the full label.
+            label=np.array([name.rpartition("/")[2] for tree in trees for name in tree.label]),
+            start=start,
+            below=order[len(trees) :],
+            first=np.cumsum(count) - count,
+            count=count,
+        )
+
+
+def _candidates(ours: _Flat, theirs: _Flat, rows: Ints, columns: Ints) -> tuple[Ints, Ints]:
+    """All pairs of children, of equal labels, of the matched nodes."""
+    pairs = [
+        (a, b)
+        for row, column in zip(rows, columns, strict=True)
+        for b in theirs.below[theirs.first[column] : theirs.first[column] + theirs.count[column]]
+        for a in ours.below[ours.first[row] : ours.first[row] + ours.count[row]]
+        if ours.label[a] == theirs.label[b]
+    ]
+    a, b = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return a, b
+
+
+def _assigned(ours: _Flat, theirs: _Flat, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
+    """Which candidates are matched: least total cost within a parent and a label."""
+    from scipy.optimize import linear_sum_assignment
+
+    kept = np.zeros(len(rows), dtype=bool)
+    if not len(rows):
+        return kept
+    p, t = frames(quaternion_boxes(ours.boxes)), frames(quaternion_boxes(theirs.boxes))
+    cost = pair_costs(p, t, torch.from_numpy(rows), torch.from_numpy(columns)).numpy()
+    _, group = np.unique(
+        np.stack(
+            [theirs.parent[columns], np.unique(theirs.label, return_inverse=True)[1][columns]]
+        ),
+        axis=1,
+        return_inverse=True,
+    )
+    order = np.argsort(group.ravel(), kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(group.ravel()[order])) + 1):
+        a, where_a = np.unique(rows[members], return_inverse=True)
+        b, where_b = np.unique(columns[members], return_inverse=True)
+        table = np.empty((len(b), len(a)))
+        number = np.empty((len(b), len(a)), dtype=np.int64)
+        table[where_b, where_a], number[where_b, where_a] = cost[members], members
+        kept[number[linear_sum_assignment(table)]] = True
+    return kept
+
+
+def leaf_chamfers(
+    predicted: Sequence[PartTree], true: Sequence[PartTree], *, points: int = PAIR_POINTS
+) -> Array:
+    """Chamfer distances ``(n,)`` of the leaves of pairs of trees, not squared."""
+    from scipy.spatial import cKDTree
+
+    values = []
+    for pair in zip(predicted, true, strict=True):
+        a, b = (surface_points(tree.boxes(), points) for tree in pair)
+        values.append(0.5 * (cKDTree(b).query(a)[0].mean() + cKDTree(a).query(b)[0].mean()))
+    return np.array(values)
