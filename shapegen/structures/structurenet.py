@@ -24,20 +24,17 @@ from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.structures.box_points import quaternion_boxes
 from shapegen.structures.part_tree import PartTree, PartTrees, RelationKind
+from shapegen.structures.structurenet_decoder import StructureDecoder
 from shapegen.structures.structurenet_decoding import (
     DecodedStructures,
     LabelTable,
     StructureLimits,
     decode_free,
 )
+from shapegen.structures.structurenet_encoder import StructureEncoder
+from shapegen.structures.structurenet_layers import Activation, Pooling
 from shapegen.structures.structurenet_losses import structure_losses
 from shapegen.structures.structurenet_matching import Matched, match
-from shapegen.structures.structurenet_networks import (
-    Activation,
-    Pooling,
-    StructureDecoder,
-    StructureEncoder,
-)
 from shapegen.structures.tree_batch import KIND_NUMBER, TreeBatch, TreeData
 from shapegen.structures.vocabulary import read_vocabulary
 

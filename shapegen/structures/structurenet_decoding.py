@@ -14,7 +14,7 @@ from shapegen.core import boxes as box_algebra
 from shapegen.structures import box_symmetry
 from shapegen.structures.box_points import direction_boxes, frames
 from shapegen.structures.part_tree import PartTree, PartTrees, Relation, RelationKind
-from shapegen.structures.structurenet_networks import StructureDecoder
+from shapegen.structures.structurenet_decoder import Children, StructureDecoder
 from shapegen.structures.vocabulary import Vocabulary
 
 Floats = NDArray[np.float64]
@@ -214,23 +214,24 @@ def decode_free(
         parents = opens.nonzero()[:, 0]
         if not len(parents):
             break
-        slots = decoder.unfold(latents[parents], label[parents], shape[parents], contexts)
-        alive = slots.exists > 0
-        total = nodes.index_add(0, shape[parents], alive.sum(1))
+        grown = decoder.grow(latents[parents], label[parents], shape[parents], contexts)
+        owner = shape[parents]
+        total = nodes.index_add(0, owner[grown.parent], torch.ones_like(grown.parent))
         closed = total > limits.nodes
         complete &= ~closed
         nodes = torch.where(closed, nodes, total)
-        alive &= ~closed[shape[parents]][:, None]
-        number = alive.view(-1).cumsum(0).view(alive.shape) - 1 + start + len(shape)
-        edges.append(_relations(slots.edges, alive, number, directed=directed))
-        above, slot = alive.nonzero().unbind(1)
-        logits = decoder.child_decoder.mlp_sem(slots.hidden[above, slot])
-        possible = allowed[label[parents[above]]]
-        latents = slots.latent[above, slot]
+        kept = ~closed[owner[grown.parent]]
+        # Numbers of the new nodes; those of closed shapes are not kept.
+        number = kept.cumsum(0) - 1 + start + len(shape)
+        edges.append(_relations(grown, kept, number, directed=directed))
+        above = parents[grown.parent[kept]]
+        possible = allowed[label[above]]
+        logits = decoder.child_decoder.mlp_sem(grown.hidden[kept])
+        latents = grown.latent[kept]
         label = logits.masked_fill(~possible, -torch.inf).argmax(1)
-        parent = start + parents[above]
+        parent = start + above
         start += len(shape)
-        shape = shape[parents[above]]
+        shape = shape[above]
         if not len(shape):
             break
     flat = [torch.cat(values) for values in zip(*levels, strict=True)]
@@ -250,20 +251,24 @@ def decode_free(
 
 
 def _relations(
-    logits: Float[Tensor, "parents slots slots kinds"],
-    alive: Bool[Tensor, "parents slots"],
-    number: Int[Tensor, "parents slots"],
+    grown: Children,
+    kept: Bool[Tensor, "children"],
+    number: Int[Tensor, "children"],
     *,
     directed: bool,
 ) -> Int[Tensor, "edges 3"]:
-    """Rows of both parts and the kind, of all relations between parts that exist."""
+    """Rows of both parts and the kind, of all relations between parts that are kept."""
+    logits, first, second = grown.edges, grown.first, grown.second
+    usable = kept[first]
     if not directed:
-        upper = torch.ones(logits.shape[1:3], dtype=torch.bool, device=logits.device).triu(1)
-        logits = (logits + logits.transpose(1, 2)) / 2
-        logits = logits.masked_fill(~upper[:, :, None], -torch.inf)
-    chosen = (logits > 0) & alive[:, :, None, None] & alive[:, None, :, None]
-    parent, first, second, kind = chosen.nonzero().unbind(1)
-    return torch.stack([number[parent, first], number[parent, second], kind], dim=1)
+        # Pairs of a parent are a square, row by row: find the same pair the other way round.
+        size = torch.bincount(first, minlength=len(kept))
+        begin = size.cumsum(0) - size
+        lowest = torch.full_like(begin, len(kept)).scatter_reduce(0, first, second, "amin")
+        logits = (logits + logits[begin[second] + first - lowest[second]]) / 2
+        usable = usable & (first < second)
+    pair, kind = ((logits > 0) & usable[:, None]).nonzero().unbind(1)
+    return torch.stack([number[first[pair]], number[second[pair]], kind], dim=1)
 
 
 def _depth_first(

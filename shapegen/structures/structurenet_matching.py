@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shapegen.structures.box_points import box_cost
-from shapegen.structures.structurenet_networks import StructureDecoder
+from shapegen.structures.structurenet_decoder import StructureDecoder
 from shapegen.structures.tree_batch import Siblings, TreeBatch
 
 
