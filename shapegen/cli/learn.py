@@ -57,16 +57,22 @@ def convert(
     checkpoint: Annotated[
         Path, typer.Argument(help="A file or folder of the authors, or the folder of a run.")
     ],
-    model: Annotated[str, typer.Option("--model", help="Whose checkpoint it is: grass.")],
+    model: Annotated[str, typer.Option("--model", help="Whose it is: grass, structurenet.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
     half: Annotated[bool, typer.Option("--half", help="Round to float16: half the size.")] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="StructureNet's table of labels (part_semantics/Chair.txt)."),
+    ] = None,
 ) -> None:
     """Turn an original implementation's checkpoint, or a run, into one file of ours."""
     from shapegen.checkpoint import load, save
+    from shapegen.structures.vocabulary import read_vocabulary
 
     if (checkpoint / "last.safetensors").is_file():
         found = load(checkpoint, expect=model)
     else:
-        found = shapegen.interop.load_official(model, checkpoint)
+        options = {} if labels is None else {"vocabulary": read_vocabulary(labels).labels}
+        found = shapegen.interop.load_official(model, checkpoint, **options)
     save(found, out, half=half)
     typer.echo(f"{out}")

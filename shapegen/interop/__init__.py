@@ -8,21 +8,26 @@ from typing import Any
 
 from shapegen.base import GenerativeModel
 from shapegen.interop.grass import load_grass
+from shapegen.interop.structurenet import load_structurenet
 
 Checkpoint = Mapping[str, Any] | str | Path
 
-LOADERS: dict[str, Callable[..., GenerativeModel]] = {"grass": load_grass}
+LOADERS: dict[str, Callable[..., GenerativeModel]] = {
+    "grass": load_grass,
+    "structurenet": load_structurenet,
+}
 
 
 def load_official(name: str, checkpoint: Checkpoint, **config: Any) -> GenerativeModel:
     """Load an official checkpoint into our model of the same name, in eval mode.
 
     Args:
-        name: ``"grass"``.
+        name: ``"grass"`` or ``"structurenet"``.
         checkpoint: State dicts, or a path to them (``.safetensors``, or a ``torch.save`` file that
-            ``weights_only=True`` can read). GRASS: ``{"encoder": state dict, "decoder": state
-            dict}``, or a folder that holds an encoder's and a decoder's file.
-        **config: Fields of the model's config; sizes are read off the weights.
+            ``weights_only=True`` can read). Both models: ``{"encoder": state dict, "decoder":
+            state dict}``, or a folder that holds an encoder's and a decoder's file.
+        **config: Fields of the model's config; sizes are read off the weights. StructureNet needs
+            ``vocabulary=[full labels]``.
 
     Raises:
         ValueError: An unknown name, a missing or misshaped tensor, or a pickle that needs code.

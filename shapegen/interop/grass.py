@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from shapegen.interop.weight_files import as_state_dict, find_file, read_state_dict
+from shapegen.interop.fused import Joined, fused_state, load_fused, matrix, two_states
 from shapegen.structures.grass import GRASS, GRASSConfig
 from shapegen.structures.grass_networks import SYM_DIM
 
-Joined = dict[str, tuple[tuple[str, ...], int]]
-
-# Ours on the left. Where the original applies two layers side by side, ours is one: to two inputs
-# (the weights are columns of ours, dimension 1) or for two outputs (rows, dimension 0).
+# The symmetry encoder acts on two inputs: dimension 1. See :data:`shapegen.interop.fused.Joined`.
 ENCODER: Joined = {
     "box": (("box_encoder.encoder",), 0),
     "adj.hidden": (("adj_encoder.left", "adj_encoder.right"), 1),
@@ -47,24 +43,14 @@ def load_grass(checkpoint: Mapping[str, Any] | str | Path, **config: Any) -> GRA
     The model then encodes shapes as if they faced +x, where the authors' chairs face, and the
     trees that it decodes say so (``PartTree.front``); their numbers are the original's.
     """
-    states = _states(checkpoint)
-    encoder, decoder = states["encoder"], states["decoder"]
+    encoder, decoder = two_states(checkpoint)
     sizes = {
-        "feature_dim": _matrix(encoder, "box_encoder.encoder.weight").shape[0],
-        "hidden_dim": _matrix(encoder, "adj_encoder.left.weight").shape[0],
+        "feature_dim": matrix(encoder, "box_encoder.encoder.weight").shape[0],
+        "hidden_dim": matrix(encoder, "adj_encoder.left.weight").shape[0],
     }
     model = GRASS(GRASSConfig.official(**(sizes | config)))
-    state = _joined(encoder, "encoder") | _joined(decoder, "decoder")
-    expected = model.state_dict()
-    for name, value in expected.items():
-        if name not in state:
-            raise ValueError(f"the checkpoint has nothing for {name}")
-        if state[name].shape != value.shape:
-            raise ValueError(
-                f"{name} must be {tuple(value.shape)}; got {tuple(state[name].shape)}"
-            )
-    model.load_state_dict(state)
-    return model.eval()
+    state = fused_state(encoder, ENCODER, "encoder") | fused_state(decoder, DECODER, "decoder")
+    return load_fused(model, state)
 
 
 def split_official(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -93,44 +79,3 @@ def _piece_sizes(names: tuple[str, ...], weight: Tensor, dim: int) -> list[int]:
     if names[-1] in ("sym_encoder.right", "sym_decoder.mlp_sp"):
         return [weight.shape[dim] - SYM_DIM, SYM_DIM]
     return [weight.shape[dim] // 2] * 2
-
-
-def _joined(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    out: dict[str, Tensor] = {}
-    used = set()
-    for ours, (names, dim) in PARTS[part].items():
-        weights = [_matrix(state, f"{name}.weight") for name in names]
-        biases = [state[f"{name}.bias"] for name in names if f"{name}.bias" in state]
-        if not biases:
-            raise ValueError(f"the checkpoint lacks {names[0]}.bias")
-        used |= {f"{name}.{kind}" for name in names for kind in ("weight", "bias")}
-        out[f"{part}.{ours}.weight"] = torch.cat(weights, dim)
-        out[f"{part}.{ours}.bias"] = torch.cat(biases) if dim == 0 else torch.stack(biases).sum(0)
-    unknown = sorted(set(state) - used)
-    if unknown:
-        raise ValueError(f"the checkpoint's {part} has unknown tensors: {unknown[:3]}")
-    return out
-
-
-def _matrix(state: Mapping[str, Tensor], name: str) -> Tensor:
-    if name not in state:
-        raise ValueError(f"the checkpoint lacks {name}; it has {sorted(state)[:3]} ...")
-    if state[name].ndim != 2:
-        raise ValueError(f"{name} must be a matrix; got {tuple(state[name].shape)}")
-    return state[name]
-
-
-def _states(checkpoint: Mapping[str, Any] | str | Path) -> dict[str, dict[str, Tensor]]:
-    if isinstance(checkpoint, Mapping):
-        if set(checkpoint) != set(PARTS):
-            raise ValueError(f"give {sorted(PARTS)}; got {sorted(map(str, checkpoint))}")
-        return {
-            part: read_state_dict(content)
-            if isinstance(content, str | Path)
-            else as_state_dict(content, part)
-            for part, content in checkpoint.items()
-        }
-    folder = Path(checkpoint)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder} with an encoder's and a decoder's file")
-    return {part: read_state_dict(find_file(folder, part)) for part in PARTS}

@@ -1,0 +1,111 @@
+"""Official state dicts of an encoder and a decoder, whose layers ours join."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from shapegen.interop.weight_files import as_state_dict, find_file, read_state_dict
+
+Joined = dict[str, tuple[tuple[str, ...], int]]
+"""Ours on the left. Where the original applies several layers side by side, ours is one: to
+several inputs (the weights are columns of ours, dimension 1) or for several outputs (rows, 0)."""
+
+PARTS = ("encoder", "decoder")
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def two_states(
+    checkpoint: Mapping[str, Any] | str | Path,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """State dicts of the encoder and the decoder.
+
+    Args:
+        checkpoint: ``{"encoder": ..., "decoder": ...}`` of state dicts or files, or a folder that
+            holds one file of either name.
+
+    Raises:
+        FileNotFoundError: No such folder or file.
+        ValueError: Other keys, several files, or what is no state dict.
+    """
+    if isinstance(checkpoint, Mapping):
+        if set(checkpoint) != set(PARTS):
+            raise ValueError(f"give {sorted(PARTS)}; got {sorted(map(str, checkpoint))}")
+        contents = [checkpoint[part] for part in PARTS]
+        encoder, decoder = (
+            read_state_dict(content)
+            if isinstance(content, str | Path)
+            else as_state_dict(content, part)
+            for part, content in zip(PARTS, contents, strict=True)
+        )
+        return encoder, decoder
+    folder = Path(checkpoint)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder} with an encoder's and a decoder's file")
+    encoder, decoder = (read_state_dict(find_file(folder, part)) for part in PARTS)
+    return encoder, decoder
+
+
+def fused_state(
+    state: Mapping[str, Tensor], layers: Joined, part: str, *, unused: tuple[str, ...] = ()
+) -> dict[str, Tensor]:
+    """Our state dict, names prefixed by ``part``, from the original's.
+
+    Args:
+        state: The original's tensors.
+        layers: Our layers, and what they are joined from.
+        part: ``encoder`` or ``decoder``.
+        unused: Buffers of the original that ours does not need.
+
+    Raises:
+        ValueError: A tensor is missing or unknown.
+    """
+    out: dict[str, Tensor] = {}
+    used = set(unused)
+    for ours, (names, dim) in layers.items():
+        weights = [matrix(state, f"{name}.weight") for name in names]
+        biases = [state[f"{name}.bias"] for name in names if f"{name}.bias" in state]
+        if not biases:
+            raise ValueError(f"the checkpoint lacks {names[0]}.bias")
+        used |= {f"{name}.{kind}" for name in names for kind in ("weight", "bias")}
+        out[f"{part}.{ours}.weight"] = torch.cat(weights, dim)
+        out[f"{part}.{ours}.bias"] = torch.cat(biases) if dim == 0 else torch.stack(biases).sum(0)
+    unknown = sorted(set(state) - used)
+    if unknown:
+        raise ValueError(f"the checkpoint's {part} has unknown tensors: {unknown[:3]}")
+    return out
+
+
+def matrix(state: Mapping[str, Tensor], name: str) -> Tensor:
+    """A weight of a linear layer.
+
+    Raises:
+        ValueError: It is missing, or no matrix.
+    """
+    if name not in state:
+        raise ValueError(f"the checkpoint lacks {name}; it has {sorted(state)[:3]} ...")
+    if state[name].ndim != 2:
+        raise ValueError(f"{name} must be a matrix; got {tuple(state[name].shape)}")
+    return state[name]
+
+
+def load_fused(model: Model, state: Mapping[str, Tensor]) -> Model:
+    """Load a state dict, in eval mode.
+
+    Raises:
+        ValueError: A tensor is missing or has another shape.
+    """
+    for name, value in model.state_dict().items():
+        if name not in state:
+            raise ValueError(f"the checkpoint has nothing for {name}")
+        if state[name].shape != value.shape:
+            raise ValueError(
+                f"{name} must be {tuple(value.shape)}; got {tuple(state[name].shape)}"
+            )
+    model.load_state_dict(state)
+    return model.eval()

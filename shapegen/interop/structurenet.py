@@ -1,0 +1,139 @@
+"""Checkpoints of daerduoCarey/structurenet, the box model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from shapegen.interop.fused import Joined, fused_state, load_fused, matrix, two_states
+from shapegen.interop.namespaces import read_namespace
+from shapegen.structures.part_tree import RelationKind
+from shapegen.structures.structurenet import StructureNet, StructureNetConfig
+
+# The original's names of settings in its ``conf.pth``, and ours.
+SETTINGS = {
+    "node_symmetric_type": "node_pool",
+    "edge_symmetric_type": "edge_pool",
+    "edge_types": "edge_kinds",
+}
+BUFFERS = ("anchor", "unit_cube")
+
+
+def load_structurenet(
+    checkpoint: Mapping[str, Any] | str | Path,
+    *,
+    vocabulary: Sequence[str] = (),
+    **config: Any,
+) -> StructureNet:
+    """Load ``{"encoder": ..., "decoder": ...}``, or a folder of the two, as ``compat="official"``.
+
+    Args:
+        checkpoint: State dicts or files of them. A folder may hold the authors' ``conf.pth`` too:
+            it is read without executing it, for what the weights do not tell.
+        vocabulary: Full labels in the order of the authors' ids, without the id.
+        **config: Fields of :class:`StructureNetConfig`; sizes are read off the weights.
+
+    Raises:
+        FileNotFoundError: No such folder or file.
+        ValueError: A vocabulary of another length, or a missing, unknown or misshaped tensor.
+    """
+    encoder, decoder = two_states(checkpoint)
+    hidden, feature = matrix(decoder, "sample_decoder.mlp1.weight").shape
+    parents = matrix(decoder, "child_decoder.mlp_parent.weight").shape[0]
+    classes = matrix(decoder, "child_decoder.mlp_sem.weight").shape[0]
+    encoder_passes = _count(encoder, "node_edge_op")
+    decoder_passes = _count(decoder, "node_edge_op")
+    kinds = _count(decoder, "mlp_edge_exists")
+    labels = tuple(config.pop("labels", vocabulary))
+    if len(labels) != classes - 1:
+        raise ValueError(
+            f"the checkpoint knows {classes - 1} labels: give vocabulary=[full labels] of that "
+            f"length; got {len(labels)}"
+        )
+    found: dict[str, Any] = {
+        "labels": labels,
+        "feature_dim": feature,
+        "hidden_dim": hidden,
+        "max_children": parents // hidden,
+        "encoder_passes": encoder_passes,
+        "decoder_passes": decoder_passes,
+    }
+    settings = found | _settings(checkpoint) | config
+    if "edge_kinds" in settings:
+        settings["edge_kinds"] = tuple(RelationKind(kind) for kind in settings["edge_kinds"])
+    model = StructureNet(StructureNetConfig.official(**settings))
+    if len(model.config.edge_kinds) != kinds:
+        raise ValueError(
+            f"the checkpoint knows {kinds} kinds of relations: give edge_kinds=[...] of that "
+            f"length; got {[str(kind) for kind in model.config.edge_kinds]}"
+        )
+    layers = layers_of(encoder_passes, decoder_passes, kinds)
+    return load_fused(
+        model,
+        fused_state(encoder, layers["encoder"], "encoder")
+        | fused_state(decoder, layers["decoder"], "decoder", unused=BUFFERS),
+    )
+
+
+def layers_of(encoder_passes: int, decoder_passes: int, kinds: int) -> dict[str, Joined]:
+    """Our layers of both networks, and the original's that they join."""
+    encoder = ["box_encoder.encoder", "child_encoder.child_op", "child_encoder.parent_op"]
+    encoder += [f"child_encoder.node_edge_op.{k}" for k in range(encoder_passes)]
+    encoder += [f"sample_encoder.{name}" for name in ("mlp1", "mlp2mu", "mlp2var")]
+    children = (
+        "mlp_parent",
+        "mlp_exists",
+        "mlp_edge_latent",
+        "mlp_child",
+        "mlp_sem",
+        "mlp_child2",
+    )
+    decoder = [f"child_decoder.{name}" for name in children]
+    decoder += [f"child_decoder.node_edge_op.{k}" for k in range(decoder_passes)]
+    decoder += ["sample_decoder.mlp1", "sample_decoder.mlp2", "box_decoder.mlp"]
+    decoder += ["leaf_classifier.mlp1", "leaf_classifier.mlp2"]
+    heads = tuple(f"child_decoder.mlp_edge_exists.{k}" for k in range(kinds))
+    box = tuple(f"box_decoder.{name}" for name in ("center", "size", "quat"))
+    return {
+        "encoder": {name: ((name,), 0) for name in encoder},
+        "decoder": {name: ((name,), 0) for name in decoder}
+        | {"child_decoder.mlp_edge_exists": (heads, 0), "box_decoder.out": (box, 0)},
+    }
+
+
+def split_official(tensors: Mapping[str, Tensor], model: StructureNet) -> dict[str, Tensor]:
+    """Cut tensors named like our parameters (weights, gradients) into the original's pieces.
+
+    Names get the prefix ``encoder.`` or ``decoder.``.
+    """
+    config = model.config
+    layers = layers_of(config.encoder_passes, config.decoder_passes, len(config.edge_kinds))
+    sizes = {"child_decoder.mlp_edge_exists": 1, "box_decoder.out": [3, 3, 4]}
+    out: dict[str, Tensor] = {}
+    for part, joined in layers.items():
+        for ours, (names, _) in joined.items():
+            for kind in ("weight", "bias"):
+                value = tensors[f"{part}.{ours}.{kind}"]
+                pieces = value.split(sizes.get(ours, len(value)))
+                for name, piece in zip(names, pieces, strict=True):
+                    out[f"{part}.{name}.{kind}"] = piece
+    return out
+
+
+def _count(state: Mapping[str, Tensor], layer: str) -> int:
+    """Number of layers in a list of them."""
+    return len({name.split(".")[2] for name in state if name.split(".")[1:2] == [layer]})
+
+
+def _settings(checkpoint: Mapping[str, Any] | str | Path) -> dict[str, Any]:
+    """What a ``conf.pth`` beside the weights says."""
+    if isinstance(checkpoint, Mapping) or not (Path(checkpoint) / "conf.pth").is_file():
+        return {}
+    conf = read_namespace(Path(checkpoint) / "conf.pth")
+    found = {ours: conf[theirs] for theirs, ours in SETTINGS.items() if theirs in conf}
+    if "non_variational" in conf:
+        found["variational"] = not conf["non_variational"]
+    return found
