@@ -1,0 +1,254 @@
+"""Make the relations of part trees hold: mirrored parts are images, adjacent parts touch.
+
+A network predicts boxes and relations one by one, so that they miss one another by some per cent.
+The boxes are projected onto the relations that are plausible; the rest is dropped and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from shapegen.core import boxes as box_algebra
+from shapegen.structures.part_tree import PARAMETER_COUNTS, PartTree, PartTrees, Relation
+from shapegen.structures.projection_contacts import separations
+from shapegen.structures.projection_plan import Plan, plan
+from shapegen.structures.projection_solver import (
+    Projection,
+    box_frames,
+    candidates,
+    project_boxes,
+)
+from shapegen.structures.projection_trees import (
+    ADJ,
+    REF,
+    ROT,
+    TRANS,
+    Array,
+    Hierarchies,
+    Ints,
+    Motions,
+    own_motions,
+    violations,
+)
+from shapegen.structures.symmetry import rotation_matrices
+
+REACH = 0.1
+"""Of the shape's diagonal: relations that are violated by more are not believed."""
+
+MOST_MOVE = 0.15
+"""Of the shape's diagonal: bound on how far any leaf moves (root mean square of its corners)."""
+
+STIFFNESS = 1.0
+
+HOLDS = 1e-6
+"""Of the shape's diagonal: violation up to which a relation holds."""
+
+_HALVINGS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """What was done to one shape."""
+
+    kept: int
+    """Relations that hold now."""
+    dropped: tuple[Relation, ...]
+    """Relations that do not: implausible ones, and those that contradict better ones."""
+    move: float
+    """Largest move of a leaf: root mean square over its corners, in diagonals of the shape."""
+    reach: float
+    """Violation up to which relations were imposed, in diagonals."""
+
+
+class Refined(NamedTuple):
+    """Shapes whose relations hold."""
+
+    trees: PartTrees
+    reports: tuple[Refinement, ...]
+
+
+def refine_relations(
+    trees: Sequence[PartTree],
+    *,
+    reach: float = REACH,
+    most: float = MOST_MOVE,
+    weights: Sequence[Array] | None = None,
+    keep_dropped: bool = False,
+    batch: int = 64,
+) -> Refined:
+    """Change the boxes of shapes as little as possible so that their relations hold.
+
+    Symmetric parts become exact images, whole subtrees where their labelled structure is equal
+    and otherwise the boxes of the nodes; planes and axes that agree within the violations are
+    made one. The closest leaves of adjacent parts touch. Inner boxes are the tightest ones around
+    their leaves along their own axes. A relation is dropped if its violation is above ``reach``
+    before, or if it does not hold once the relations above it, and those of its level that were
+    violated less, do. A shape that would move a leaf by more than ``most`` is tried again with
+    half the reach, three times, and then keeps its leaves but for relations that hold anyway.
+
+    Args:
+        trees: Shapes with relations. A rotation's axis and angle are taken from its parameters
+            as a first guess; the parameters of other symmetries matter for concentric parts only.
+        reach: In diagonals of the shape, at least 0.
+        most: In diagonals of the shape, above 0.
+        weights: Per shape one positive number a node: heavier parts change less.
+        keep_dropped: List dropped relations too, with the parameters that come nearest.
+        batch: Shapes that are worked on at once.
+
+    Returns:
+        The shapes, their relations with new parameters, and a report each.
+
+    Raises:
+        ValueError: Bounds out of range, or weights that do not fit the nodes.
+    """
+    if not (reach >= 0 and most > 0 and batch >= 1):
+        raise ValueError(f"reach must be >= 0, most > 0, batch >= 1; got {reach}, {most}, {batch}")
+    given = [np.ones(len(tree)) for tree in trees] if weights is None else list(weights)
+    if [len(weight) for weight in given] != [len(tree) for tree in trees]:
+        raise ValueError(
+            f"weights must be one a node, for {[len(t) for t in trees][:8]}...; "
+            f"got {[len(w) for w in given][:8]}..."
+        )
+    if any(not (np.isfinite(w).all() and (np.asarray(w) > 0).all()) for w in given):
+        raise ValueError("weights must be positive and finite")
+    found: dict[int, tuple[PartTree, Refinement]] = {}
+    # Shapes of one size together: batches are padded to the largest.
+    order = sorted(range(len(trees)), key=lambda number: len(trees[number]))
+    for first in range(0, len(order), batch):
+        left = order[first : first + batch]
+        for tries in range(_HALVINGS + 2):
+            bound = reach * 0.5**tries if tries <= _HALVINGS else 0.0
+            group = [trees[number] for number in left]
+            weight = np.concatenate([given[number] for number in left])
+            results = _refined(group, weight, bound, keep_dropped)
+            last = tries == _HALVINGS + 1
+            for number, result in zip(left, results, strict=True):
+                if last or result[1].move <= most:
+                    found[number] = result
+            left = [number for number in left if number not in found]
+            if not left:
+                break
+    pairs = [found[number] for number in range(len(trees))]
+    return Refined(PartTrees([tree for tree, _ in pairs]), tuple(report for _, report in pairs))
+
+
+def _refined(
+    trees: Sequence[PartTree], weight: Array, reach: float, keep_dropped: bool
+) -> list[tuple[PartTree, Refinement]]:
+    flat = Hierarchies.of(trees)
+    box = box_algebra.orthonormalised(np.concatenate([tree.box for tree in trees]))
+    diagonal = flat.diagonals(box)
+    allowed = np.ones(len(flat.kind), dtype=bool)
+    planned = plan(flat, box, diagonal, allowed=allowed, reach=reach)
+    with torch.no_grad():
+        result = project_boxes(
+            torch.from_numpy(box),
+            flat,
+            planned,
+            torch.from_numpy(diagonal),
+            weight=torch.from_numpy(np.asarray(weight, dtype=np.float64)),
+            reach=reach,
+            stiffness=STIFFNESS,
+        )
+    after = result.box.numpy()
+    moved = _moves(box, after)
+    params, violation = final_relations(flat, after, planned, result, diagonal)
+    holds = violation <= HOLDS * diagonal[flat.shape[flat.ends[:, 0]]]
+    results = []
+    edge = 0
+    for number, tree in enumerate(trees):
+        rows = slice(int(flat.start[number]), int(flat.start[number + 1]))
+        own = range(edge, edge + len(tree.edges))
+        edge += len(tree.edges)
+        fresh = [
+            replace(
+                old, params=tuple(params[row, : PARAMETER_COUNTS[old.kind]].tolist()), dist=None
+            )
+            for row, old in zip(own, tree.edges, strict=True)
+        ]
+        kept = [each for row, each in zip(own, fresh, strict=True) if holds[row]]
+        dropped = [old for row, old in zip(own, tree.edges, strict=True) if not holds[row]]
+        leaf = flat.leaf[rows]
+        report = Refinement(
+            kept=len(kept),
+            dropped=tuple(dropped),
+            move=float(moved[rows][leaf].max() / diagonal[number]),
+            reach=reach,
+        )
+        edges = tuple(fresh if keep_dropped else kept)
+        results.append((replace(tree, box=after[rows], edges=edges, merge=None), report))
+    return results
+
+
+def final_relations(
+    trees: Hierarchies, box: Array, planned: Plan, result: Projection, diagonal: Array
+) -> tuple[Array, Array]:
+    """Parameters ``(e, 7)`` that fit the boxes best, and the violations ``(e,)`` that are left."""
+    params, violation = trees.params.copy(), np.zeros(len(trees.kind))
+    rows = np.flatnonzero(trees.kind != ADJ)
+    own = own_motions(trees, box, rows, diagonal)
+    best = violations(trees, box, rows, own)
+    params[rows] = _own_params(trees, box, rows, own)
+    grouped = np.flatnonzero(planned.group[rows] >= 0)
+    grouped = grouped[planned.group_kind[planned.group[rows[grouped]]] != TRANS]
+    if len(grouped):
+        edges = rows[grouped]
+        group = planned.group[edges]
+        axis, point = result.direction.numpy()[group], result.point.numpy()[group]
+        linear = rotation_matrices(axis, planned.angle[edges])
+        mirror = trees.kind[edges] == REF
+        linear[mirror] = np.eye(3) - 2 * axis[mirror, :, None] * axis[mirror, None, :]
+        shared = Motions(linear, point - np.einsum("eij,ej->ei", linear, point))
+        distance = violations(trees, box, edges, shared)
+        better = (
+            distance <= best[grouped] + 0.1 * HOLDS * diagonal[trees.shape[trees.ends[edges, 0]]]
+        )
+        chosen = grouped[better]
+        best[chosen] = distance[better]
+        params[edges[better]] = np.concatenate(
+            [point, axis, np.where(mirror, 0.0, planned.angle[edges])[:, None]], axis=1
+        )[better]
+    violation[rows] = best
+    contacts = np.flatnonzero(trees.kind == ADJ)
+    number, a, b = candidates(trees, contacts)
+    if len(number):
+        frames = box_frames(torch.from_numpy(box))
+        apart = separations(frames.pick(torch.from_numpy(a)), frames.pick(torch.from_numpy(b)))
+        least = np.full(len(contacts), np.inf)
+        np.minimum.at(least, number, apart.distance.clamp_min(0).numpy())
+        violation[contacts] = least
+    return params, violation
+
+
+def _own_params(trees: Hierarchies, box: Array, rows: Ints, own: Motions) -> Array:
+    """Parameters of motions that were fitted to one pair of boxes each."""
+    a, b = (box[trees.ends[rows, side], :3] for side in (0, 1))
+    params = trees.params[rows].copy()
+    kind = trees.kind[rows]
+    params[kind == TRANS, :3] = own.offset[kind == TRANS]
+    mirror = kind == REF
+    # The reflection I - 2 n n' has its normal as the only direction that it turns round.
+    normal = np.linalg.eigh(own.linear[mirror])[1][:, :, 0] if mirror.any() else np.empty((0, 3))
+    params[mirror, :3] = 0.5 * (a + b)[mirror]
+    params[mirror, 3:6] = normal
+    for row in np.flatnonzero(kind == ROT):
+        axis = params[row, 3:6] / max(float(np.linalg.norm(params[row, 3:6])), 1e-12)
+        fixed = np.eye(3) - own.linear[row] + np.outer(axis, axis)
+        along = axis * (axis @ (a + b)[row]) / 2
+        if abs(np.linalg.det(fixed)) > 1e-12:
+            params[row, :3] = np.linalg.solve(fixed, own.offset[row] + along)
+            params[row, 3:6] = axis
+    return params
+
+
+def _moves(before: Array, after: Array) -> Array:
+    """Root mean square moves ``(n,)`` of corners; axes keep their names."""
+    half = box_algebra.half_axes(after) - box_algebra.half_axes(before)
+    squares = (half**2).sum((1, 2)) + ((after[:, :3] - before[:, :3]) ** 2).sum(1)
+    moves: Array = np.sqrt(squares)
+    return moves
