@@ -14,17 +14,16 @@ from torch import Tensor
 
 from shapegen.structures.projection_motions import Boxes
 
-_ROUNDS = 6
-_SWEEPS = 24
+_ROUNDS = 12
+_EXCHANGES = 100
+_PATIENCE = 3
+_SLACK = 1e-9
 _PARALLEL = 1e-6
 """Sine below which two edges have no common normal."""
 _OVERLAP = 1e-7
 """Of the shape's diagonal: how far parts go into one another, so that rounding opens no gap."""
-_RIDGE = 1e-11
+_RIDGE = 1e-8
 """Of the mean curvature: dependent rows share their load."""
-_NEAR = 0.01
-"""Of the shape's diagonal: directions this near to separating two parts are looked at from the
-start."""
 _FACE_FLOOR = 0.1
 """Share of a box's mean face that is added to every face: thin ends do not run away."""
 _AREA_FLOOR = 1e-4
@@ -158,7 +157,8 @@ def closing(
     with torch.no_grad():
         active = _active_rows(program)
     rows = _rows(program, active)
-    change = -_least_change(program, rows, _multipliers(program, rows, rows.filled))
+    load = _solved(_hessian(program, rows), rows.target, rows.filled)
+    change = -_least_change(program, rows, load)
     change = change[shape[:, None], variable] * size
     result = leaves.centre.new_zeros(len(source), 6).index_copy(0, used, change)
     return result[:, :3], result[:, 3:]
@@ -176,33 +176,64 @@ def _slots(owner: Tensor, owners: int) -> tuple[Tensor, int]:
 def _active_rows(program: _Program) -> Bool[Tensor, "k 15"]:
     """The rows that hold the boxes back at the solution.
 
-    Rows are taken in as they are violated; within them the active set is exchanged until no
-    multiplier is negative and no row violated (primal-dual active set; Hintermueller et al. 2002).
+    Rows are taken in as they are violated, the worst one of every contact at a time: most never
+    matter.
     """
-    chosen = program.excess > -_NEAR
-    active = program.excess > 0
+    chosen = _worst(program.excess, program.excess > 0)
+    active = chosen
     for _ in range(_ROUNDS):
         rows = _rows(program, chosen)
         inside = torch.zeros_like(rows.filled)
         inside[rows.place] = active[chosen]
-        hessian = _hessian(program, rows)
-        for _ in range(_SWEEPS):
-            load = _solved(hessian, rows.target, inside)
-            left = rows.target - (hessian @ load[:, :, None])[:, :, 0]
-            following = torch.where(inside, load > 0, left > 1e-12) & rows.filled
-            if bool((following == inside).all()):
-                break
-            inside = following
+        inside, load = _complementary(_hessian(program, rows), rows, inside)
         active = torch.zeros_like(chosen)
         active[chosen] = inside[rows.place]
-        change = -_least_change(program, rows, load.clamp_min(0))
+        change = -_least_change(program, rows, load)
         own = change[program.shape[:, None], program.variables]
         left = program.excess + (program.coefficients @ own[:, :, None])[:, :, 0]
-        missing = (left > 0.1 * _OVERLAP) & ~chosen
+        missing = _worst(left, (left > _OVERLAP / 2) & ~chosen)
         if not bool(missing.any()):
             break
         chosen = chosen | missing
     return active
+
+
+def _worst(values: Tensor, among: Tensor) -> Tensor:
+    """The largest value of every row, if it is among those that count."""
+    worst = torch.where(among, values, -torch.inf).argmax(1, keepdim=True)
+    return torch.zeros_like(among).scatter(1, worst, value=True) & among
+
+
+def _complementary(hessian: Tensor, rows: _Rows, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Multipliers >= 0 that leave no row violated, and the rows where they are positive.
+
+    Block principal pivoting: all rows of the wrong sign are exchanged as long as they become
+    fewer, else the last one alone, which ends in any case (Kim and Park, *Fast nonnegative matrix
+    factorization*, 2011, algorithm 2; Portugal, Judice and Vicente 1994).
+    """
+    inside = inside.clone()
+    load = torch.zeros_like(rows.target)
+    fewest = torch.full_like(inside[:, 0], inside.shape[1] + 1, dtype=torch.long)
+    patience = torch.full_like(fewest, _PATIENCE)
+    left = torch.arange(len(inside), device=inside.device)
+    for _ in range(_EXCHANGES):
+        own = inside[left]
+        found = _solved(hessian[left], rows.target[left], own)
+        load[left] = found
+        rest = rows.target[left] - (hessian[left] @ found[:, :, None])[:, :, 0]
+        wrong = torch.where(own, found < 0, rest > _SLACK) & rows.filled[left]
+        count = wrong.sum(1)
+        last = torch.arange(wrong.shape[1], device=left.device)
+        last = last == (wrong * (last + 1)).amax(1, keepdim=True) - 1
+        fewer = count < fewest[left]
+        fewest[left] = torch.minimum(count, fewest[left])
+        patience[left] = torch.where(fewer, _PATIENCE, patience[left] - 1)
+        alone = patience[left] < 0
+        inside[left] = own ^ torch.where(alone[:, None], wrong & last, wrong)
+        left = left[count > 0]
+        if not len(left):
+            break
+    return inside, load.clamp_min(0)
 
 
 def _rows(program: _Program, chosen: Bool[Tensor, "k 15"]) -> _Rows:
@@ -239,10 +270,6 @@ def _solved(hessian: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     right = torch.where(inside, target, torch.zeros_like(target))
     solution: Tensor = torch.linalg.solve(matrix, right)
     return solution
-
-
-def _multipliers(program: _Program, rows: _Rows, inside: Tensor) -> Tensor:
-    return _solved(_hessian(program, rows), rows.target, inside)
 
 
 def _least_change(program: _Program, rows: _Rows, load: Tensor) -> Tensor:
