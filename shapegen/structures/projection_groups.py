@@ -18,9 +18,11 @@ from shapegen.structures.projection_trees import (
     image_distances,
 )
 
-_SNAP = 3.0
+_SNAP = 2.0
 """Motions that agree within this many times the violation of a shape's symmetries are one."""
 _SNAP_ANGLE = np.deg2rad(15.0)
+_SAME_NORMAL = np.cos(np.deg2rad(45.0))
+"""Least cosine: normals of narrow pairs are noisy."""
 
 
 class Grouping:
@@ -60,7 +62,10 @@ class Grouping:
         shared = Motions(self.motions.linear[first], self.motions.offset[first])
         a, b = self.ends[second].T
         apart = image_distances(self.box[:, :3], half, a, b, shared)
-        agree = apart <= self.distance[second] + self.snap[self.shape[second]] + 1e-12
+        # In a plane across the right one, a narrow pair's images are near the wrong partners.
+        noise = np.minimum(self.snap[self.shape[second]], 0.5 * self.baseline[second])
+        cosine = np.abs((self.direction[first] * self.direction[second]).sum(1))
+        agree = (apart <= self.distance[second] + noise + 1e-12) & (cosine >= _SAME_NORMAL)
         near: dict[int, list[int]] = defaultdict(list)
         for leader, other in pairs[agree].tolist():
             near[leader].append(other)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shapegen.core import boxes as box_algebra
+from shapegen.structures.motion import shape_squares
 from shapegen.structures.projection_groups import Grouping
 from shapegen.structures.projection_trees import (
     ADJ,
@@ -139,8 +140,9 @@ def _links(
         a, b = trees.ends[edge].tolist()
         pairs = [(a, b)]
         if trees.children[a] and signature[a] == signature[b]:
-            image = box[:, :3] @ motions.linear[row].T + motions.offset[row]
-            whole = list(_corresponding(trees, signature, image, box[:, :3], a, b))
+            turn = motions.linear[row].T
+            image = box[:, :3] @ turn + motions.offset[row], half @ turn
+            whole = list(_corresponding(trees, signature, image, (box[:, :3], half), a, b))
             first, second = np.array(whole).T
             both = trees.leaf[first]
             one = Motions(motions.linear[[row]], motions.offset[[row]])
@@ -163,20 +165,40 @@ def _signatures(trees: Hierarchies) -> list[int]:
 
 
 def _corresponding(
-    trees: Hierarchies, signature: list[int], image: Array, place: Array, a: int, b: int
+    trees: Hierarchies,
+    signature: list[int],
+    image: tuple[Array, Array],
+    target: tuple[Array, Array],
+    a: int,
+    b: int,
 ) -> Iterable[tuple[int, int]]:
-    """Nodes of two subtrees of equal structure, matched by the places of their centres."""
+    """Nodes of two subtrees of equal structure, matched by centres and half axes.
+
+    Places are compared within the two parents: a parent's own place is as noisy as a child's.
+    """
     from scipy.optimize import linear_sum_assignment
 
     yield a, b
+    first, second = list(trees.children[a]), list(trees.children[b])
+    middle = image[0][first].mean(0) - target[0][second].mean(0)
     alike: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-    for side, node in enumerate((a, b)):
-        for child in trees.children[node]:
+    for side, below in enumerate((first, second)):
+        for child in below:
             alike[signature[child]][side].append(child)
     for ours, theirs in alike.values():
-        apart = ((image[ours][:, None] - place[theirs][None]) ** 2).sum(2)
-        for first, second in zip(*linear_sum_assignment(apart), strict=True):
-            yield from _corresponding(trees, signature, image, place, ours[first], theirs[second])
+        pairs = [(0, 0)]
+        if len(ours) > 1:
+            between = image[0][ours][:, None] - target[0][theirs][None] - middle
+            apart = (between**2).sum(2)
+            apart += shape_squares(image[1][ours][:, None], target[1][theirs][None])
+            pairs = list(zip(*linear_sum_assignment(apart), strict=True))
+        for row, column in pairs:
+            if trees.leaf[ours[row]]:
+                yield ours[row], theirs[column]
+            else:
+                yield from _corresponding(
+                    trees, signature, image, target, ours[row], theirs[column]
+                )
 
 
 def _levels(
