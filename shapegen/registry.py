@@ -45,6 +45,15 @@ MODELS: dict[str, Entry] = {
         capabilities=("encode", "reconstruct", "interpolate"),
         paper="Mo et al., StructureNet: Hierarchical Graph Networks for 3D Shape Generation, 2019",
     ),
+    "abstraction": Entry(
+        module="shapegen.structures.abstraction",
+        model="Abstraction",
+        config="AbstractionConfig",
+        family="structures",
+        summary="part hierarchies from point clouds or depth maps, by a trained structurenet",
+        capabilities=("encode", "reconstruct", "interpolate"),
+        paper="Mo et al., StructureNet, 2019, section 5.5",
+    ),
 }
 
 

@@ -84,7 +84,7 @@ def _interpret(data: bytes) -> tuple[Any, int]:
             stack.append(_MARK)
         elif name in ("GLOBAL", "STACK_GLOBAL"):
             if name == "GLOBAL":
-                owner, _, wanted = argument.partition(" ")
+                owner, _, wanted = str(argument).partition(" ")
             else:
                 wanted, owner = stack.pop(), stack.pop()
             if (owner, wanted) not in _ALLOWED:

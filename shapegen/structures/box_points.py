@@ -21,6 +21,8 @@ from torch import Tensor
 
 HALF_STEPS = 2
 """Grid steps from the middle of a face to its edge."""
+_NO_AREA = 1e-20
+"""Far below the area of any face that matters, and far above the smallest number."""
 _CHUNK = 512
 """Pairs of boxes at once: their distances stay in the processor's cache."""
 
@@ -125,12 +127,14 @@ def mean_weights(like: Tensor) -> Float[Tensor, "98"]:
 
 
 def area_weights(size: Float[Tensor, "n 3"]) -> Float[Tensor, "n 98"]:
-    """Weights in proportion to the area of the face that a point stands for; they sum to 1."""
+    """Weights in proportion to the area of the face that a point stands for; they sum to 1.
+
+    A box without any area, which a network may well predict for a part that does not exist, has
+    equal weights on all faces.
+    """
     _, faces = surface_grid(size.device, size.dtype)
-    size = size.detach()
-    areas = torch.stack(
-        [size[:, 1] * size[:, 2], size[:, 0] * size[:, 2], size[:, 0] * size[:, 1]], 1
-    )
+    x, y, z = size.detach().unbind(1)
+    areas = torch.stack([y * z, x * z, x * y], 1) + _NO_AREA
     total = areas.sum(1, keepdim=True) * faces[:, 0].sum()
     return (areas / total) @ faces.T
 

@@ -92,7 +92,7 @@ class ChildDecoder(nn.Module):
         """Unfold parents of one level; ``context`` is added to their children's latents."""
         count, slots = len(parents), self.slots
         x, exists = self._slots(parents)
-        ones, twos = (part.view(count, slots, -1) for part in self._pair_parts(x))
+        ones, twos = (part.view(count, slots, x.shape[1]) for part in self._pair_parts(x))
         pairs = self.activation(ones[:, :, None] + twos[:, None]).flatten(0, 2)
         edges = self.mlp_edge_exists(pairs)
         numbers = torch.arange(count * slots, device=x.device).view(count, slots)
@@ -105,11 +105,11 @@ class ChildDecoder(nn.Module):
         hidden = self._related(x, parent, torch.stack([first, second]), pairs, edges, chosen)
         latent = self._latents(hidden, None if context is None else context[parent])
         return Slots(
-            latent=latent.view(count, slots, -1),
-            hidden=hidden.view(count, slots, -1),
+            latent=latent.view(count, slots, latent.shape[1]),
+            hidden=hidden.view(count, slots, hidden.shape[1]),
             exists=exists,
-            edges=edges.view(count, slots, slots, -1),
-            messages=chosen.view(count, -1).sum(1),
+            edges=edges.view(count, slots, slots, edges.shape[1]),
+            messages=chosen.view(count, slots * slots * chosen.shape[1]).sum(1),
         )
 
     def grow(
@@ -136,7 +136,7 @@ class ChildDecoder(nn.Module):
 
     def _slots(self, parents: Tensor) -> tuple[Tensor, Tensor]:
         """First features of all slots, and the logits of their existence."""
-        x = self.activation(self.mlp_parent(parents)).view(len(parents) * self.slots, -1)
+        x = self.activation(self.mlp_parent(parents)).view(-1, self.mlp_exists.in_features)
         return x, self.mlp_exists(x).view(len(parents), self.slots)
 
     def _pair_parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
