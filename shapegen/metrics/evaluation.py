@@ -79,7 +79,7 @@ class Decoded:
 
 
 def evaluate(
-    model: StructureModel,
+    model: Any,
     data_train: Any,
     data_test: Any,
     *,
@@ -87,7 +87,9 @@ def evaluate(
     n: int | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Measure a model that generates part trees by merge trees, such as GRASS.
+    """Measure a model that generates part trees, such as GRASS.
+
+    A StructureNet is measured by its hierarchies (:mod:`shapegen.metrics.hierarchy_evaluation`).
 
     Args:
         model: In eval mode.
@@ -109,6 +111,11 @@ def evaluate(
         ValueError: Empty data, or fewer than two samples asked for.
         TypeError: A model of another kind.
     """
+    if hasattr(model, "decode_structures"):
+        # The model's own modules, torch_geometric among them, are loaded by now.
+        from shapegen.metrics.hierarchy_evaluation import evaluate_hierarchies
+
+        return evaluate_hierarchies(model, data_train, data_test, draws=draws, n=n, seed=seed)
     if not isinstance(model, StructureModel):
         raise TypeError(
             "evaluate measures models that decode part trees, such as grass; "
