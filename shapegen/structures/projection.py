@@ -16,8 +16,8 @@ import torch
 from shapegen.core import boxes as box_algebra
 from shapegen.structures.part_tree import PARAMETER_COUNTS, PartTree, PartTrees, Relation
 from shapegen.structures.projection_contacts import separations
-from shapegen.structures.projection_plan import Plan, plan
 from shapegen.structures.projection_solver import (
+    REACH,
     Projection,
     box_frames,
     candidates,
@@ -32,18 +32,13 @@ from shapegen.structures.projection_trees import (
     Hierarchies,
     Ints,
     Motions,
+    motions_through,
     own_motions,
     violations,
 )
-from shapegen.structures.symmetry import rotation_matrices
-
-REACH = 0.1
-"""Of the shape's diagonal: relations that are violated by more are not believed."""
 
 MOST_MOVE = 0.15
 """Of the shape's diagonal: bound on how far any leaf moves (root mean square of its corners)."""
-
-STIFFNESS = 1.0
 
 HOLDS = 1e-6
 """Of the shape's diagonal: violation up to which a relation holds."""
@@ -124,7 +119,7 @@ def refine_relations(
         for tries in range(_HALVINGS + 2):
             bound = reach * 0.5**tries if tries <= _HALVINGS else 0.0
             group = [trees[number] for number in left]
-            weight = np.concatenate([given[number] for number in left])
+            weight = np.concatenate([given[number] for number in left]).astype(np.float64)
             results = _refined(group, weight, bound, keep_dropped)
             last = tries == _HALVINGS + 1
             for number, result in zip(left, results, strict=True):
@@ -142,22 +137,14 @@ def _refined(
 ) -> list[tuple[PartTree, Refinement]]:
     flat = Hierarchies.of(trees)
     box = box_algebra.orthonormalised(np.concatenate([tree.box for tree in trees]))
-    diagonal = flat.diagonals(box)
-    allowed = np.ones(len(flat.kind), dtype=bool)
-    planned = plan(flat, box, diagonal, allowed=allowed, reach=reach)
     with torch.no_grad():
         result = project_boxes(
-            torch.from_numpy(box),
-            flat,
-            planned,
-            torch.from_numpy(diagonal),
-            weight=torch.from_numpy(np.asarray(weight, dtype=np.float64)),
-            reach=reach,
-            stiffness=STIFFNESS,
+            torch.from_numpy(box), flat, weight=torch.from_numpy(weight), reach=reach
         )
     after = result.box.numpy()
     moved = _moves(box, after)
-    params, violation = final_relations(flat, after, planned, result, diagonal)
+    params, violation = _relations_after(result)
+    diagonal = result.diagonal.numpy()
     holds = violation <= HOLDS * diagonal[flat.shape[flat.ends[:, 0]]]
     results = []
     edge = 0
@@ -185,10 +172,10 @@ def _refined(
     return results
 
 
-def final_relations(
-    trees: Hierarchies, box: Array, planned: Plan, result: Projection, diagonal: Array
-) -> tuple[Array, Array]:
+def _relations_after(result: Projection) -> tuple[Array, Array]:
     """Parameters ``(e, 7)`` that fit the boxes best, and the violations ``(e,)`` that are left."""
+    trees, planned = result.trees, result.plan
+    box, diagonal = result.box.numpy(), result.diagonal.numpy()
     params, violation = trees.params.copy(), np.zeros(len(trees.kind))
     rows = np.flatnonzero(trees.kind != ADJ)
     own = own_motions(trees, box, rows, diagonal)
@@ -200,10 +187,8 @@ def final_relations(
         edges = rows[grouped]
         group = planned.group[edges]
         axis, point = result.direction.numpy()[group], result.point.numpy()[group]
-        linear = rotation_matrices(axis, planned.angle[edges])
         mirror = trees.kind[edges] == REF
-        linear[mirror] = np.eye(3) - 2 * axis[mirror, :, None] * axis[mirror, None, :]
-        shared = Motions(linear, point - np.einsum("eij,ej->ei", linear, point))
+        shared = motions_through(trees.kind[edges], axis, planned.angle[edges], point, point)
         distance = violations(trees, box, edges, shared)
         better = (
             distance <= best[grouped] + 0.1 * HOLDS * diagonal[trees.shape[trees.ends[edges, 0]]]
@@ -232,10 +217,8 @@ def _own_params(trees: Hierarchies, box: Array, rows: Ints, own: Motions) -> Arr
     kind = trees.kind[rows]
     params[kind == TRANS, :3] = own.offset[kind == TRANS]
     mirror = kind == REF
-    # The reflection I - 2 n n' has its normal as the only direction that it turns round.
-    normal = np.linalg.eigh(own.linear[mirror])[1][:, :, 0] if mirror.any() else np.empty((0, 3))
     params[mirror, :3] = 0.5 * (a + b)[mirror]
-    params[mirror, 3:6] = normal
+    params[mirror, 3:6] = own.direction[mirror]
     for row in np.flatnonzero(kind == ROT):
         axis = params[row, 3:6] / max(float(np.linalg.norm(params[row, 3:6])), 1e-12)
         fixed = np.eye(3) - own.linear[row] + np.outer(axis, axis)

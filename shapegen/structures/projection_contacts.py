@@ -24,7 +24,7 @@ _OVERLAP = 1e-7
 """Of the shape's diagonal: how far parts go into one another, so that rounding opens no gap."""
 _RIDGE = 1e-8
 """Of the mean curvature: dependent rows share their load."""
-_FACE_FLOOR = 0.1
+_FACE_FLOOR = 1.0
 """Share of a box's mean face that is added to every face: thin ends do not run away."""
 _AREA_FLOOR = 1e-4
 """Of the squared diagonal, for boxes without area."""

@@ -14,7 +14,6 @@ from shapegen.structures.projection_trees import (
     Hierarchies,
     Ints,
     Motions,
-    directions,
     image_distances,
 )
 
@@ -48,7 +47,7 @@ class Grouping:
         self.snap = _SNAP * np.sqrt(square / np.maximum(count, 1))
         self.leader = np.arange(len(rows))
         """The relation whose motion every relation shares."""
-        self.direction = directions(trees, box, rows, diagonal)
+        self.direction = motions.direction
         self.angle = np.where(self.kind == ROT, trees.params[rows, 6], 0.0)
 
     def mirrors(self) -> None:
@@ -59,7 +58,7 @@ class Grouping:
             return
         first, second = pairs.T
         half = box_algebra.half_axes(self.box)
-        shared = Motions(self.motions.linear[first], self.motions.offset[first])
+        shared = self.motions.pick(first)
         a, b = self.ends[second].T
         apart = image_distances(self.box[:, :3], half, a, b, shared)
         # In a plane across the right one, a narrow pair's images are near the wrong partners.

@@ -80,7 +80,7 @@ class Plan:
     levels: tuple[Level, ...]
 
 
-def plan(trees: Hierarchies, box: Array, diagonal: Array, *, allowed: Bools, reach: float) -> Plan:
+def plan(trees: Hierarchies, box: Array, diagonal: Array, *, reach: float) -> Plan:
     """Decide what to impose.
 
     A symmetry is implausible, and left out, where the best motion of its kind leaves the two
@@ -90,21 +90,20 @@ def plan(trees: Hierarchies, box: Array, diagonal: Array, *, allowed: Bools, rea
         trees: The shapes.
         box: ``(n, 12)``.
         diagonal: ``(shapes,)``.
-        allowed: ``(e,)``: relations that may be imposed.
         reach: Of the diagonal.
     """
     rows = np.flatnonzero(trees.kind != ADJ)
     size = diagonal[trees.shape[trees.ends[rows, 0]]]
     motions = own_motions(trees, box, rows, diagonal)
     distance = violations(trees, box, rows, motions)
-    fits = allowed[rows] & (distance <= reach * size)
+    fits = distance <= reach * size
     fits &= trees.leaf[trees.ends[rows, 0]] == trees.leaf[trees.ends[rows, 1]]
     turning = trees.kind[rows] == ROT
     fits &= ~turning | (np.abs(np.sin(0.5 * trees.params[rows, 6])) > _LEAST_TURN)
-    used = allowed & (trees.kind == ADJ)
+    used = trees.kind == ADJ
     used[rows[fits]] = True
     rows, distance = rows[fits], distance[fits]
-    motions = Motions(motions.linear[fits], motions.offset[fits])
+    motions = motions.pick(fits)
     link_row, link_ends = _links(trees, box, rows, motions, reach * diagonal)
     alone = np.bincount(link_row, minlength=len(rows)) == 1
     fitted = trees.leaf[link_ends[:, 0]] | alone[link_row]
@@ -145,7 +144,7 @@ def _links(
             whole = list(_corresponding(trees, signature, image, (box[:, :3], half), a, b))
             first, second = np.array(whole).T
             both = trees.leaf[first]
-            one = Motions(motions.linear[[row]], motions.offset[[row]])
+            one = motions.pick([row])
             apart = image_distances(box[:, :3], half, first[both], second[both], one)
             if apart.max() <= _WORST_LEAF * reach[trees.shape[a]]:
                 pairs = whole

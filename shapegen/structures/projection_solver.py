@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +20,15 @@ from shapegen.structures.projection_motions import (
     stiff_axes,
     turned,
 )
-from shapegen.structures.projection_plan import Level, Plan
+from shapegen.structures.projection_plan import Level, Plan, plan
+from shapegen.structures.projection_rings import ring_params
 from shapegen.structures.projection_trees import ADJ, REF, TRANS, Hierarchies, Ints
+
+REACH = 0.1
+"""Of the shape's diagonal: relations that are violated by more are not believed."""
+
+STIFFNESS = 1.0
+"""One: each face moves on its own."""
 
 _POLAR_STEPS = 7
 
@@ -55,12 +63,14 @@ class Projection(NamedTuple):
     """What :func:`project_boxes` finds."""
 
     box: Float[Tensor, "n 12"]
+    plan: Plan
+    trees: Hierarchies
+    """The relations as they were read: rings may have other parameters than before."""
+    diagonal: Float[Tensor, " shapes"]
     direction: Float[Tensor, "groups 3"]
     """Normals and axes of the motion groups."""
     point: Float[Tensor, "groups 3"]
     """A point of each plane and axis."""
-    closed: Int[Tensor, " k"]
-    """Contact relations that were imposed."""
 
 
 def box_frames(box: Float[Tensor, "n 12"]) -> Boxes:
@@ -78,14 +88,12 @@ def box_frames(box: Float[Tensor, "n 12"]) -> Boxes:
 def project_boxes(
     box: Float[Tensor, "n 12"],
     trees: Hierarchies,
-    plan: Plan,
-    diagonal: Float[Tensor, " shapes"],
     *,
-    weight: Float[Tensor, " n"],
-    reach: float,
-    stiffness: float,
+    weight: Float[Tensor, " n"] | None = None,
+    reach: float = REACH,
+    stiffness: float = STIFFNESS,
 ) -> Projection:
-    """Change boxes as little as possible so that planned relations hold; differentiable.
+    """Change boxes as little as possible so that plausible relations hold; differentiable.
 
     1. Symmetries: motions are fitted to the boxes, level by level from the top, and every part
        becomes the weighted mean of itself and its partners' images (of orientations, the polar
@@ -95,20 +103,41 @@ def project_boxes(
     3. Inner boxes become the tightest around their leaves, and their partners' leaves, along
        their own axes.
 
+    Decisions (what is plausible, what corresponds, which leaves touch) are made for the boxes as
+    they are and have no gradient.
+
     Args:
-        box: Nodes of all shapes.
+        box: Nodes of all shapes; directions longer than 1e-6 and not parallel.
         trees: Their relations.
-        plan: Made by :func:`~shapegen.structures.projection_plan.plan` for these boxes.
-        diagonal: Of every shape.
-        weight: Of every node: heavier ones change less.
-        reach: Of the diagonal: larger gaps are left.
+        weight: Of every node, positive: heavier ones change less; default 1.
+        reach: Of the diagonal: relations that are violated by more are left out.
         stiffness: How much harder it is to stretch a box than to move it by the same amount.
+
+    Returns:
+        The new boxes, in double precision, and how they were found.
+
+    Raises:
+        ValueError: Other numbers of boxes or weights than of nodes, or not finite.
     """
-    before = box_frames(box)
-    orbits, generators, direction, point = _symmetric(before, plan, weight)
+    count = len(trees.parent)
+    if len(box) != count or not bool(torch.isfinite(box).all()):
+        raise ValueError(f"one finite box a node ({count}) is needed; got {tuple(box.shape)}")
+    if weight is None:
+        weight = torch.ones(count, device=box.device)
+    if len(weight) != count or not bool((weight > 0).all() & torch.isfinite(weight).all()):
+        raise ValueError(
+            f"one positive, finite weight a node ({count}) is needed; got {tuple(weight.shape)}"
+        )
+    box, weight = box.double(), weight.double()
+    now = box.detach().cpu().numpy()
+    spans = trees.diagonals(now)
+    trees = replace(trees, params=ring_params(trees, now, spans))
+    planned = plan(trees, now, spans, reach=reach)
+    diagonal = torch.from_numpy(spans).to(box.device)
+    orbits, generators, direction, point = _symmetric(box_frames(box), planned, weight)
     images = orbits.images(generators)
-    contacts, closed = _contacts(images, trees, plan, diagonal, reach)
-    if len(closed):
+    contacts = _contacts(images, trees, planned, diagonal, reach)
+    if len(contacts.a):
         shift, growth = closing(
             images,
             orbits.root,
@@ -126,7 +155,7 @@ def project_boxes(
     images = _inner(images, orbits, generators, trees)
     after = orbits.renamed(images)
     rows = torch.cat([after.centre, 2 * after.half, after.frame[:, 0], after.frame[:, 1]], dim=1)
-    return Projection(rows, direction, point, closed)
+    return Projection(rows, planned, trees, diagonal, direction, point)
 
 
 def _symmetric(before: Boxes, plan: Plan, weight: Tensor) -> tuple[Orbits, Boxes, Tensor, Tensor]:
@@ -239,7 +268,7 @@ def _polar(matrix: Float[Tensor, "n 3 3"], skipped: Tensor) -> Float[Tensor, "n 
 @torch.no_grad()
 def _contacts(
     images: Boxes, trees: Hierarchies, plan: Plan, diagonal: Tensor, reach: float
-) -> tuple[Contacts, Tensor]:
+) -> Contacts:
     """The closest two leaves of every contact relation in use, unless too far apart."""
     device = diagonal.device
     edges = np.flatnonzero(plan.used & (trees.kind == ADJ))
@@ -250,9 +279,8 @@ def _contacts(
     best = order[np.unique(number[order], return_index=True)[1]]
     shape = trees.shape[a[best]]
     near = distance[best] <= reach * diagonal.cpu().numpy()[shape]
-    best, closed = best[near], edges[near]
-    kept = [_long(v, device) for v in (a[best], b[best], trees.shape[a[best]], closed)]
-    return Contacts(*kept[:3]), kept[3]
+    best = best[near]
+    return Contacts(*(_long(v, device) for v in (a[best], b[best], trees.shape[a[best]])))
 
 
 def candidates(trees: Hierarchies, edges: Ints) -> tuple[Ints, Ints, Ints]:

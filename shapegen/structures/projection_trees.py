@@ -103,31 +103,75 @@ class Motions(NamedTuple):
 
     linear: Array
     offset: Array
+    direction: Array
+    """Unit normals of planes and axes of rotations, of translations any."""
+
+    def pick(self, rows: Ints | Bools | list[int]) -> Motions:
+        """Rows of all three."""
+        return Motions(self.linear[rows], self.offset[rows], self.direction[rows])
+
+
+def motions_through(kind: Ints, direction: Array, angle: Array, a: Array, b: Array) -> Motions:
+    """Motions of given direction that bring points ``a`` nearest to points ``b``.
+
+    A plane's offset is along its normal, a pivot's across its axis: what is left between ``b``
+    and the image of ``a`` is a violation.
+    """
+    linear = np.repeat(np.eye(3)[None], len(kind), axis=0)
+    mirror, turn = kind == REF, kind == ROT
+    linear[mirror] -= 2 * direction[mirror, :, None] * direction[mirror, None, :]
+    linear[turn] = rotation_matrices(direction[turn], angle[turn])
+    gap = b - np.einsum("eij,ej->ei", linear, a)
+    along = (gap * direction).sum(1, keepdims=True) * direction
+    offset = np.select([mirror[:, None], turn[:, None]], [along, gap - along], gap)
+    return Motions(linear, offset, direction)
 
 
 def own_motions(trees: Hierarchies, box: Array, rows: Ints, diagonal: Array) -> Motions:
-    """The motion of each symmetry that carries the centre of a onto that of b.
+    """The motion of each symmetry that fits its two boxes best.
 
-    A rotation keeps the axis and the angle of its parameters, a reflection of concentric parts
-    its normal.
+    A translation leads from centre to centre, and a rotation keeps the axis and the angle of its
+    parameters. The normal of a reflection is the best one of those between the centres, between
+    the ends of the longest axes, and of the parameters: centres that are one have none between
+    them.
     """
-    a, b = (box[trees.ends[rows, side], :3] for side in (0, 1))
+    ends = trees.ends[rows]
+    a, b = box[ends[:, 0]], box[ends[:, 1]]
     kind, params = trees.kind[rows], trees.params[rows]
-    linear = np.repeat(np.eye(3)[None], len(rows), axis=0)
-    offset = b - a
-    mirror = kind == REF
-    normal = _normals(trees, a, b, rows, diagonal)
-    linear[mirror] -= 2 * normal[mirror, :, None] * normal[mirror, None, :]
-    turn = np.flatnonzero(kind == ROT)
-    axis = _unit(params[turn, 3:6])
-    linear[turn] = rotation_matrices(axis, params[turn, 6])
-    moved = np.einsum("eij,ej->ei", linear, a)
-    across = mirror
-    # A plane's offset is along its normal, a pivot's across its axis: the rest is a violation.
-    gap = b - moved
-    offset[across] = ((gap * normal).sum(1, keepdims=True) * normal)[across]
-    offset[turn] = gap[turn] - (gap[turn] * axis).sum(1, keepdims=True) * axis
-    return Motions(linear, offset)
+    given = _unit(params[:, 3:6])
+    found = motions_through(kind, given, params[:, 6], a[:, :3], b[:, :3])
+    mirror = np.flatnonzero(kind == REF)
+    if not len(mirror):
+        return found
+    first, second = a[mirror], b[mirror]
+    size = diagonal[trees.shape[ends[mirror, 0]]]
+    long = [_longest(part) for part in (first, second)]
+    candidates = [first[:, :3] - second[:, :3], long[0] - long[1], long[0] + long[1]]
+    best = np.full(len(mirror), np.inf)
+    normals = given[mirror]
+    half = box_algebra.half_axes(np.concatenate([first, second]))
+    centre = np.concatenate([first[:, :3], second[:, :3]])
+    number = np.arange(len(mirror))
+    for candidate in [*candidates, given[mirror]]:
+        length = np.linalg.norm(candidate, axis=1)
+        unit = _unit(candidate)
+        tried = motions_through(kind[mirror], unit, best, first[:, :3], second[:, :3])
+        apart = image_distances(centre, half, number, number + len(mirror), tried)
+        # Of equals the first one counts.
+        better = (length > _CONCENTRIC * size) & (apart < best - _CONCENTRIC * size)
+        normals = np.where(better[:, None], unit, normals)
+        best = np.where(better, apart, best)
+    direction = given.copy()
+    direction[mirror] = normals
+    return motions_through(kind, direction, params[:, 6], a[:, :3], b[:, :3])
+
+
+def _longest(boxes: Array) -> Array:
+    """Half of the longest axis of every box."""
+    axes = box_algebra.half_axes(boxes)
+    rows = np.arange(len(boxes))
+    longest: Array = axes[rows, np.abs(boxes[:, 3:6]).argmax(1)]
+    return longest
 
 
 def violations(trees: Hierarchies, box: Array, rows: Ints, motions: Motions) -> Array:
@@ -135,22 +179,6 @@ def violations(trees: Hierarchies, box: Array, rows: Ints, motions: Motions) -> 
     a, b = trees.ends[rows].T
     half = box_algebra.half_axes(box)
     return image_distances(box[:, :3], half, a, b, motions)
-
-
-def _normals(trees: Hierarchies, a: Array, b: Array, rows: Ints, diagonal: Array) -> Array:
-    """Unit normals between centres; the relation's own where the centres are one."""
-    between = a - b
-    size = diagonal[trees.shape[trees.ends[rows, 0]]]
-    far = np.linalg.norm(between, axis=1) > _CONCENTRIC * size
-    normal = np.where(far[:, None], between, trees.params[rows, 3:6])
-    return _unit(normal)
-
-
-def directions(trees: Hierarchies, box: Array, rows: Ints, diagonal: Array) -> Array:
-    """Unit normals of reflections between centres, and unit axes of rotations."""
-    a, b = (box[trees.ends[rows, side], :3] for side in (0, 1))
-    normal = _normals(trees, a, b, rows, diagonal)
-    return np.where((trees.kind[rows] == REF)[:, None], normal, _unit(trees.params[rows, 3:6]))
 
 
 def image_distances(centre: Array, half: Array, a: Ints, b: Ints, motions: Motions) -> Array:
