@@ -11,31 +11,53 @@ from shapegen.core import boxes as box_algebra
 
 _UPRIGHT_SHARE = 1.05
 """An axis-aligned box is preferred up to this multiple of the smallest box's volume."""
+_IS_BOX = 0.999
+"""A part that fills this share of its smallest box is a box, whose axes are no matter of taste."""
 _ORDERS = tuple(itertools.permutations(range(3)))
 
 
 def oriented_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """A small box ``(12,)`` around points ``(n, 3)``, its axes as close to x, y, z as they can be.
 
-    It is the smallest one, or the axis-aligned one where that has at most 1.05 times the volume.
+    It is the smallest one, or the axis-aligned one where that has at most 1.05 times the volume
+    and the points are not those of a box.
+
+    Raises:
+        ValueError: There are no points, or they are not finite.
     """
     import trimesh
+    from scipy.spatial import ConvexHull
 
+    if not len(points) or not np.isfinite(points).all():
+        raise ValueError("a box is fitted to at least one point, all of them finite")
     low, high = points.min(0), points.max(0)
     upright = upright_box(low, high)
     size = high - low
     flat = 1e-6 * max(float(size.max()), 1e-30)
+    if _thickness(points) <= flat:
+        return _flat_box(points, upright)
     try:
-        matrix, sides = trimesh.bounds.oriented_bounds(points)
+        hull = ConvexHull(points)
+        corners = points[hull.vertices]
+        matrix, sides = trimesh.bounds.oriented_bounds(corners)
     # Points in a plane or on a line have no hull.
     except Exception:
         return _flat_box(points, upright)
     volume = float(np.prod(np.maximum(size, flat)))
-    if volume <= _UPRIGHT_SHARE * float(np.prod(np.maximum(sides, flat))):
+    smallest = float(np.prod(np.maximum(sides, flat)))
+    share = 1.0 + 1e-9 if float(hull.volume) >= _IS_BOX * smallest else _UPRIGHT_SHARE
+    if volume <= share * smallest:
         return upright
     # The matrix moves points into the box's frame: its rows are the axes.
     frame = np.asarray(matrix)[:3, :3]
     return _canonical(-frame.T @ np.asarray(matrix)[:3, 3], np.asarray(sides), frame)
+
+
+def _thickness(points: NDArray[np.float64]) -> float:
+    """Extent of the points along their least principal axis."""
+    centred = points - points.mean(0)
+    normal = np.linalg.eigh(centred.T @ centred)[1][:, 0]
+    return float(np.ptp(centred @ normal))
 
 
 def _flat_box(points: NDArray[np.float64], upright: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,184 @@
+"""Hierarchies of named meshes to part trees: a box a node, labels from names, relations found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapegen.data.alignment import aligning_rotation
+from shapegen.data.bounding import oriented_box, upright_box
+from shapegen.structures.part_tree import PartTree
+from shapegen.structures.relations import detect_relations
+from shapegen.structures.repair import RepairReport, repair_boxes
+
+MAX_PARTS = 1000
+"""Most nodes of an imported shape."""
+MAX_DEPTH = 64
+"""Most edges from the root to a node of an imported shape."""
+
+Array = NDArray[np.float64]
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ODD = re.compile(r"[^a-z0-9]+")
+_NUMBER = re.compile(r"[._ -]*(\(\s*\d+\s*\)|\d+|(?<![a-z])copy)$")
+_SIDES = frozenset({"left", "right"})
+_SHORT_SIDES = frozenset({"l", "r"})
+
+
+@dataclass
+class MeshNode:
+    """A node of a scene; only nodes without children have triangles."""
+
+    label: str
+    children: list[MeshNode] = field(default_factory=list)
+    vertices: Array | None = None
+    """Corners ``(v, 3)`` of a leaf's triangles, in the frame of the toolkit."""
+    instance: int | None = None
+    """The source's id, if it has one."""
+    order: int = 0
+    """Place in the file."""
+
+
+def label_of(name: str) -> str:
+    """A label from the name of a node: lower-case words joined by ``_``.
+
+    Closing numbers go, and the side of a pair: its two parts are of one kind.
+
+    Example:
+        >>> label_of("Front Leg.001"), label_of("armRest_L"), label_of("Leg (2)")
+        ('front_leg', 'arm_rest', 'leg')
+    """
+    lowered = _CAMEL.sub("_", name.rpartition(":")[2].strip()).lower()
+    before = None
+    while before != lowered:
+        before, lowered = lowered, _NUMBER.sub("", lowered)
+    words = _ODD.sub("_", lowered).strip("_").split("_")
+    inner = list(words)
+    if len(inner) > 1 and inner[-1] in _SIDES | _SHORT_SIDES:
+        inner.pop()
+    if len(inner) > 1 and inner[0] in _SIDES:
+        inner.pop(0)
+    return "_".join(inner)
+
+
+def unwrapped(root: MeshNode) -> MeshNode:
+    """Drop wrappers at the top, and cut a single piece of triangles where it falls apart.
+
+    Raises:
+        ValueError: It falls into more than 1000 pieces.
+    """
+    while len(root.children) == 1:
+        (root,) = root.children
+    if root.vertices is None:
+        return root
+    pieces = _pieces(root.vertices)
+    if len(pieces) > 1:
+        return MeshNode(root.label, [MeshNode("part", vertices=piece) for piece in pieces])
+    return MeshNode(root.label, [root])
+
+
+def part_tree_of(
+    root: MeshNode,
+    name: str,
+    *,
+    report: RepairReport,
+    place: str,
+    inner: Callable[[Array], Array] | None = None,
+) -> PartTree:
+    """Fit boxes to a hierarchy of meshes and find the relations of its parts.
+
+    Args:
+        root: Every node has children or triangles; labels are words without ``/``.
+        name: Name of the shape.
+        report: Gets the counts of mended boxes: flat parts among them.
+        place: For messages.
+        inner: Box ``(12,)`` of an inner node from all corners ``(v, 3)`` below it; by default the
+            axis-aligned one.
+
+    Raises:
+        ValueError: There are more than 1000 parts or 64 levels, or no part has a size.
+    """
+    nodes = list(_flattened(root, place))
+    boxes = _boxes(nodes, inner)
+    boxes = repair_boxes(boxes, report=report, place=f"{place}: node {{}}".format)
+    labels = [root.label or "shape"]
+    for node, parent in nodes[1:]:
+        labels.append(f"{labels[parent]}/{node.label or 'part'}")
+    tree = PartTree(
+        box=boxes,
+        parent=np.array([parent for _, parent in nodes]),
+        label=tuple(labels),
+        name=name,
+    )
+    given = [node.instance for node, _ in nodes]
+    if None not in given and len(set(given)) == len(given):
+        tree = replace(tree, instance=np.array(given, dtype=np.int64))
+    return with_relations(tree)
+
+
+def with_relations(tree: PartTree) -> PartTree:
+    """Find the relations of a shape that may be turned about the up axis.
+
+    Left-right mirrors are preferred to others, so the search takes place where left-right is x.
+    """
+    rotation = aligning_rotation(tree.boxes())
+    found = detect_relations(tree.transformed(rotation=rotation)).transformed(rotation=rotation.T)
+    return replace(tree, edges=found.edges)
+
+
+def _pieces(corners: Array) -> list[Array]:
+    """Triangles ``(3 t, 3)`` grouped by the points that they share."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    # Files round: points closer than a millionth of the size are one.
+    grid = max(float(np.ptp(corners, axis=0).max()), 1e-30) * 1e-6
+    _, point = np.unique(np.round(corners / grid).astype(np.int64), axis=0, return_inverse=True)
+    faces = point.reshape(-1, 3)
+    ends = np.concatenate([faces[:, :2], faces[:, 1:]])
+    count = int(faces.max()) + 1
+    links = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
+    number, piece = connected_components(links, directed=False)
+    if number > MAX_PARTS:
+        raise ValueError(f"the mesh falls into {number} pieces; at most {MAX_PARTS} are read")
+    of_corner = np.repeat(piece[faces[:, 0]], 3)
+    return [corners[of_corner == k] for k in range(number)]
+
+
+def _flattened(root: MeshNode, place: str) -> Iterator[tuple[MeshNode, int]]:
+    """Nodes in depth-first order with their parents' numbers."""
+    stack: list[tuple[MeshNode, int, int]] = [(root, -1, 0)]
+    number = 0
+    while stack:
+        node, parent, depth = stack.pop()
+        if number >= MAX_PARTS or depth > MAX_DEPTH:
+            raise ValueError(f"{place}: at most {MAX_PARTS} parts in {MAX_DEPTH} levels are read")
+        yield node, parent
+        stack.extend((child, number, depth + 1) for child in reversed(node.children))
+        number += 1
+
+
+def _boxes(nodes: list[tuple[MeshNode, int]], inner: Callable[[Array], Array] | None) -> Array:
+    boxes = np.zeros((len(nodes), 12))
+    below: list[list[Array]] = [[] for _ in nodes]
+    for number in range(len(nodes) - 1, -1, -1):
+        node, parent = nodes[number]
+        if node.vertices is not None:
+            boxes[number] = oriented_box(node.vertices)
+            below[number] = [node.vertices]
+        else:
+            points = np.concatenate(below[number])
+            fit = upright_around if inner is None else inner
+            boxes[number] = fit(points)
+        if parent >= 0:
+            below[parent] += below[number]
+    return boxes
+
+
+def upright_around(points: Array) -> Array:
+    """The axis-aligned box ``(12,)`` around points ``(n, 3)``."""
+    return upright_box(points.min(0), points.max(0))
