@@ -61,17 +61,24 @@ def _thickness(points: NDArray[np.float64]) -> float:
 
 
 def _flat_box(points: NDArray[np.float64], upright: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The box along the principal axes, unless the upright one is as flat."""
-    centred = points - points.mean(0)
-    _, _, frame = np.linalg.svd(centred[:100_000], full_matrices=False)
+    """The smallest rectangle in the plane of the points, unless the upright box is as flat."""
+    import trimesh
+
+    centre = points.mean(0)
+    centred = points - centre
+    frame = np.linalg.eigh(centred.T @ centred)[1].T[::-1].copy()
     frame[2] = np.cross(frame[0], frame[1])
     inner = centred @ frame.T
+    # Points on a line have no rectangle; the line is the first principal axis.
+    if np.ptp(inner[:, 1]) > 1e-6 * max(float(np.ptp(inner[:, 0])), 1e-30):
+        turn = trimesh.bounds.oriented_bounds_2D(inner[:, :2])[0][:2, :2]
+        frame[:2] = turn @ frame[:2]
+        inner = centred @ frame.T
     low, high = inner.min(0), inner.max(0)
     area = np.sort(high - low)[1:].prod()
     if np.sort(upright[3:6])[1:].prod() <= _UPRIGHT_SHARE * area and upright[3:6].min() <= 1e-9:
         return upright
-    centre = points.mean(0) + 0.5 * (low + high) @ frame
-    return _canonical(centre, high - low, frame)
+    return _canonical(centre + 0.5 * (low + high) @ frame, high - low, frame)
 
 
 def upright_box(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
