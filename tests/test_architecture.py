@@ -35,7 +35,7 @@ HEAVY = {
     "torchdiffeq",
     "trimesh",
 }
-DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"PIL": "pillow", "torch_geometric": "torch-geometric", "yaml": "pyyaml"}
 OPTIONAL = {"open3d", "tensorboard"}
 
 FILES = sorted(SOURCE.rglob("*.py"))

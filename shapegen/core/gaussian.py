@@ -39,6 +39,13 @@ class DiagGaussian:
         r""":math:`\mathrm{KL}(q \,\|\, N(0, I))` in nats, summed over the dimensions."""
         return self.kl_standard_per_dim().sum(-1)
 
+    def mahalanobis(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+        r"""Squared distance from the mean in standard deviations, summed over the dimensions.
+
+        .. math:: \sum_i (x_i - \mu_i)^2 / e^{\mathrm{logvar}_i}
+        """
+        return ((x - self.mean).square() * torch.exp(-self.logvar)).sum(-1)
+
     def log_prob(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """Log-density at ``x`` in nats."""
         normal = torch.distributions.Normal(self.mean, torch.exp(0.5 * self.logvar))

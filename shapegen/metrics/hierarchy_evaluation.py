@@ -58,7 +58,8 @@ def evaluate_hierarchies(
         PartTrees([tree.facing("+z") for tree in data]) for data in (data_train, data_test)
     )
     boxes = {"train": box_sets(train, "train"), "test": box_sets(test, "test")}
-    chosen = np.random.RandomState(0).permutation(len(test))[:REFERENCE]
+    fixed = np.random.RandomState(0)
+    chosen = fixed.permutation(len(test))[:REFERENCE]
     reference = [boxes["test"][i] for i in chosen]
     measures = {name: SetMetrics(reference, distance=name) for name in DISTANCES}
 

@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from shapegen.base import LatentModel
+from shapegen.base import Autoencoder
 from shapegen.core.gaussian import DiagGaussian
+from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.core.pointnet import PointNet
 from shapegen.structures.depth_map import SIZE, depth_map
@@ -78,11 +79,11 @@ class ViewData:
         return Views(self.seen[indices], self.codes.mean[indices], self.codes.logvar[indices])
 
 
-class Abstraction(LatentModel):
+class Abstraction(Autoencoder):
     """A frozen StructureNet, and an encoder into its latent from another kind of data.
 
-    ``encode`` takes point clouds or depth maps, ``reconstruct`` gives part trees. The model to aim
-    at is ``model.structure``: load its weights before training (``start`` in a run's file).
+    ``encode`` and ``reconstruct`` take point clouds or depth maps; the latter gives part trees.
+    The model to aim at is ``model.structure``: load its weights before training.
 
     Args:
         config: Options.
@@ -127,14 +128,14 @@ class Abstraction(LatentModel):
             if self.config.source == "points":
                 chosen = torch.randint(seen.shape[1], (self.config.points,), generator=rng)
                 seen = seen[:, chosen.to(seen.device)]
-                spread = torch.full_like(seen, 2 * np.log(self.config.noise + 1e-12))
-                seen = DiagGaussian(seen, spread).rsample(rng=rng)
-            error = (self.encoder(seen) - batch.mean).square()
-            scaled = (error * (-batch.logvar).exp()).mean(1)
+                noise = standard_normal(seen.shape, like=seen, rng=rng)
+                seen = seen + self.config.noise * noise
+            codes, posterior = self.encoder(seen), DiagGaussian(batch.mean, batch.logvar)
+            scaled = posterior.mahalanobis(codes) / self.latent_dim
             # Large errors count by their size, not its square: they are of shapes that what is
             # seen does not tell apart.
             value = torch.sqrt(1 + scaled).mean()
-            return value, {"code": value.detach(), "error": error.mean().sqrt().detach()}
+            return value, {"code": value.detach()}
 
         return (Objective("regression", self.encoder, loss),)
 
@@ -159,10 +160,6 @@ class Abstraction(LatentModel):
             raise ValueError(f"{self.config.source} must be finite; got NaN or infinity")
         like = next(self.encoder.parameters())
         return torch.cat([self.encoder(part.to(like)) for part in values.split(_ENCODE_BATCH)])
-
-    def reconstruct(self, seen: Any) -> PartTrees:
-        """Part trees of point clouds or depth maps."""
-        return self.decode(self.encode(seen))
 
     def sample_latent(
         self, n: int, *, rng: torch.Generator | None = None

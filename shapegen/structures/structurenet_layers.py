@@ -12,7 +12,6 @@ from typing import Literal
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
-from torch_geometric.utils import scatter
 
 Pooling = Literal["max", "sum", "avg"]
 Activation = Literal["relu", "gelu"]
@@ -28,6 +27,8 @@ def gathered(
     x: Float[Tensor, "n dim"], index: Int[Tensor, "n"], size: int, pool: Pooling
 ) -> Float[Tensor, "size dim"]:
     """Pool the rows of equal index; 0 where there is none."""
+    from torch_geometric.utils import scatter
+
     return scatter(x, index, dim_size=size, reduce=_REDUCE[pool])
 
 

@@ -26,6 +26,12 @@ def reference(posterior: DiagGaussian) -> Independent:
     return Independent(Normal(posterior.mean, (0.5 * posterior.logvar).exp()), 1)
 
 
+def test_mahalanobis_is_what_the_density_falls_by(posterior: DiagGaussian) -> None:
+    x = posterior.mean + 0.3
+    fall = posterior.log_prob(posterior.mean) - posterior.log_prob(x)
+    torch.testing.assert_close(posterior.mahalanobis(x), 2 * fall)
+
+
 def test_kl_is_that_of_torch(posterior: DiagGaussian) -> None:
     prior = Independent(Normal(torch.zeros(7).double(), torch.ones(7).double()), 1)
     wanted = kl_divergence(reference(posterior), prior)
