@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
+import shapegen
+from shapegen.cli import app
 from shapegen.core.seeding import seeded
 from shapegen.interop import load_official
 from shapegen.interop.namespaces import read_namespace
 from shapegen.interop.structurenet import layers_of, split_official
 from shapegen.structures.structurenet import StructureNet, StructureNetConfig
+from shapegen.structures.vocabulary import Vocabulary
 
 LABELS = ("chair", "chair/back", "chair/back/bar", "chair/leg")
 States = dict[str, dict[str, Tensor]]
@@ -119,3 +123,20 @@ def test_other_files_are_no_settings(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ValueError, match="Namespace"):
         read_namespace(path)
+
+
+def test_convert_takes_the_table_of_labels(
+    tmp_path: Path, model: StructureNet, states: States
+) -> None:
+    for part, state in states.items():
+        torch.save(state, tmp_path / f"{part}.pth")
+    table = tmp_path / "Chair.txt"
+    Vocabulary(LABELS).write(table)
+    out = tmp_path / "ours.safetensors"
+    words = ["convert", str(tmp_path), "--model", "structurenet", "--out", str(out)]
+    done = CliRunner().invoke(app, [*words, "--labels", str(table)])
+    assert done.exit_code == 0, done.output
+    found = shapegen.load(out)
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], value)
+    assert CliRunner().invoke(app, words).exit_code == 2
