@@ -15,12 +15,12 @@ import torch
 
 from shapegen.core import boxes as box_algebra
 from shapegen.structures.part_tree import PARAMETER_COUNTS, PartTree, PartTrees, Relation
-from shapegen.structures.projection_contacts import separations
 from shapegen.structures.projection_solver import (
     REACH,
     Projection,
     box_frames,
     candidates,
+    pair_distances,
     project_boxes,
 )
 from shapegen.structures.projection_trees import (
@@ -201,12 +201,10 @@ def _relations_after(result: Projection) -> tuple[Array, Array]:
     violation[rows] = best
     contacts = np.flatnonzero(trees.kind == ADJ)
     number, a, b = candidates(trees, contacts)
-    if len(number):
-        frames = box_frames(torch.from_numpy(box))
-        apart = separations(frames.pick(torch.from_numpy(a)), frames.pick(torch.from_numpy(b)))
-        least = np.full(len(contacts), np.inf)
-        np.minimum.at(least, number, apart.distance.clamp_min(0).numpy())
-        violation[contacts] = least
+    distance = pair_distances(box_frames(torch.from_numpy(box)), a, b)
+    least = np.full(len(contacts), np.inf)
+    np.minimum.at(least, number, np.maximum(distance, 0.0))
+    violation[contacts] = least
     return params, violation
 
 
@@ -216,16 +214,16 @@ def _own_params(trees: Hierarchies, box: Array, rows: Ints, own: Motions) -> Arr
     params = trees.params[rows].copy()
     kind = trees.kind[rows]
     params[kind == TRANS, :3] = own.offset[kind == TRANS]
-    mirror = kind == REF
-    params[mirror, :3] = 0.5 * (a + b)[mirror]
-    params[mirror, 3:6] = own.direction[mirror]
+    middle = 0.5 * (a + b)
+    params[kind != TRANS, :3] = middle[kind != TRANS]
+    params[kind != TRANS, 3:6] = own.direction[kind != TRANS]
     for row in np.flatnonzero(kind == ROT):
-        axis = params[row, 3:6] / max(float(np.linalg.norm(params[row, 3:6])), 1e-12)
-        fixed = np.eye(3) - own.linear[row] + np.outer(axis, axis)
-        along = axis * (axis @ (a + b)[row]) / 2
+        axis = own.direction[row]
+        along = np.outer(axis, axis)
+        fixed = np.eye(3) - own.linear[row] + along
+        # Without a turn every point is on the axis.
         if abs(np.linalg.det(fixed)) > 1e-12:
-            params[row, :3] = np.linalg.solve(fixed, own.offset[row] + along)
-            params[row, 3:6] = axis
+            params[row, :3] = np.linalg.solve(fixed, own.offset[row] + along @ middle[row])
     return params
 
 

@@ -156,11 +156,14 @@ def closing(
     )
     with torch.no_grad():
         active = _active_rows(program)
+    result = leaves.centre.new_zeros(len(source), 6)
+    if not bool(active.any()):
+        return result[:, :3], result[:, 3:]
     rows = _rows(program, active)
     load = _solved(_hessian(program, rows), rows.target, rows.filled)
     change = -_least_change(program, rows, load)
     change = change[shape[:, None], variable] * size
-    result = leaves.centre.new_zeros(len(source), 6).index_copy(0, used, change)
+    result = result.index_copy(0, used, change)
     return result[:, :3], result[:, 3:]
 
 
@@ -181,6 +184,8 @@ def _active_rows(program: _Program) -> Bool[Tensor, "k 15"]:
     """
     chosen = _worst(program.excess, program.excess > 0)
     active = chosen
+    if not bool(chosen.any()):
+        return active
     for _ in range(_ROUNDS):
         rows = _rows(program, chosen)
         inside = torch.zeros_like(rows.filled)

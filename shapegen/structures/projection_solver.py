@@ -22,7 +22,7 @@ from shapegen.structures.projection_motions import (
 )
 from shapegen.structures.projection_plan import Level, Plan, plan
 from shapegen.structures.projection_rings import ring_params
-from shapegen.structures.projection_trees import ADJ, REF, TRANS, Hierarchies, Ints
+from shapegen.structures.projection_trees import ADJ, REF, TRANS, Array, Hierarchies, Ints
 
 REACH = 0.1
 """Of the shape's diagonal: relations that are violated by more are not believed."""
@@ -31,6 +31,8 @@ STIFFNESS = 1.0
 """One: each face moves on its own."""
 
 _POLAR_STEPS = 7
+_PORTION = 16_384
+"""Pairs of boxes measured at once: bounds the memory."""
 
 
 class Orbits(NamedTuple):
@@ -273,8 +275,7 @@ def _contacts(
     device = diagonal.device
     edges = np.flatnonzero(plan.used & (trees.kind == ADJ))
     number, a, b = candidates(trees, edges)
-    rows, cols = _long(a, device), _long(b, device)
-    distance = separations(images.pick(rows), images.pick(cols)).distance.cpu().numpy()
+    distance = pair_distances(images, a, b)
     order = np.lexsort((distance, number))
     best = order[np.unique(number[order], return_index=True)[1]]
     shape = trees.shape[a[best]]
@@ -285,14 +286,27 @@ def _contacts(
 
 def candidates(trees: Hierarchies, edges: Ints) -> tuple[Ints, Ints, Ints]:
     """All pairs of leaves of two parts: position in ``edges``, leaf of a, leaf of b."""
-    rows = [
-        (number, a, b)
-        for number, (first, second) in enumerate(trees.ends[edges].tolist())
-        for a in trees.leaves[first]
-        for b in trees.leaves[second]
+    pairs = [
+        (np.array(trees.leaves[first]), np.array(trees.leaves[second]))
+        for first, second in trees.ends[edges].tolist()
     ]
-    number, a, b = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    return number, a, b
+    empty = [np.empty(0, dtype=np.int64)]
+    number = np.repeat(np.arange(len(edges)), [len(a) * len(b) for a, b in pairs])
+    first = np.concatenate([*empty, *(np.repeat(a, len(b)) for a, b in pairs)])
+    return number, first, np.concatenate([*empty, *(np.tile(b, len(a)) for a, b in pairs)])
+
+
+def pair_distances(boxes: Boxes, a: Ints, b: Ints) -> Array:
+    """Distances of pairs of boxes as :class:`Separations` has them, in portions."""
+    device = boxes.centre.device
+    portions = [
+        separations(
+            boxes.pick(_long(a[n : n + _PORTION], device)),
+            boxes.pick(_long(b[n : n + _PORTION], device)),
+        ).distance
+        for n in range(0, len(a), _PORTION)
+    ]
+    return torch.cat(portions).cpu().numpy() if portions else np.empty(0)
 
 
 def _inner(images: Boxes, orbits: Orbits, generators: Boxes, trees: Hierarchies) -> Boxes:
