@@ -167,7 +167,7 @@ def _draw(model: StructureNet, size: int, seed: int) -> tuple[PartTrees, float]:
         raise ValueError(
             f"{len(ended)} of {2 * size} codes decode to a shape; train the model more"
         )
-    return decoded.part_trees()[ended[:size].tolist()], len(ended) / len(decoded)
+    return model.part_trees(decoded)[ended[:size].tolist()], len(ended) / len(decoded)
 
 
 def _paired(

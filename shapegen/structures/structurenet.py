@@ -24,6 +24,7 @@ from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.structures.box_points import quaternion_boxes
 from shapegen.structures.part_tree import PartTree, PartTrees, RelationKind
+from shapegen.structures.projection import refine_relations
 from shapegen.structures.structurenet_decoder import StructureDecoder
 from shapegen.structures.structurenet_decoding import (
     DecodedStructures,
@@ -108,6 +109,9 @@ class StructureNetConfig:
     """Gaussians of the mixture prior."""
     prior_rank: int = 32
     """Principal directions of the codes that the mixture resolves."""
+    project: bool = False
+    """Move decoded boxes by as little as makes the predicted relations hold
+    (:mod:`shapegen.structures.projection`)."""
     limits: StructureLimits = field(default_factory=StructureLimits)
 
     def __post_init__(self) -> None:
@@ -358,7 +362,12 @@ class StructureNet(Autoencoder):
         self, z: Float[Tensor, "shapes latent"], *, rng: torch.Generator | None = None
     ) -> PartTrees:
         """Decode codes to part trees (the decoder does not draw)."""
-        return self.decode_structures(z).part_trees()
+        return self.part_trees(self.decode_structures(z))
+
+    def part_trees(self, decoded: DecodedStructures) -> PartTrees:
+        """Decoded hierarchies as part trees; with ``project``, their relations hold."""
+        trees = decoded.part_trees()
+        return refine_relations(trees).trees if self.config.project else trees
 
     @property
     def _device(self) -> torch.device:

@@ -12,6 +12,8 @@ from shapegen.core.seeding import seeded
 from shapegen.data.furniture import furniture
 from shapegen.structures.box_points import quaternion_boxes
 from shapegen.structures.part_tree import PartTree, PartTrees, Relation, RelationKind
+from shapegen.structures.relations import residuals
+from shapegen.structures.stability import shape_diagonal
 from shapegen.structures.structurenet import StructureNet, StructureNetConfig
 from shapegen.structures.structurenet_decoding import StructureLimits
 from tests.structures.structurenet_recursion import Recursion
@@ -339,3 +341,18 @@ def test_bad_input_is_refused_in_one_line(trees: PartTrees) -> None:
 
 def has_rotation(tree: PartTree) -> bool:
     return any(edge.kind is RelationKind.ROT_SYM for edge in tree.edges)
+
+
+def test_projected_shapes_keep_their_relations() -> None:
+    plain, projected = small(), small(project=True)
+    codes = 2 * torch.randn(6, 12, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    worst = [
+        max(
+            float(residuals(tree)[rows].max(initial=0.0)) / shape_diagonal(tree.boxes())
+            for tree in model.decode(codes)
+            for rows in [[edge.kind is not RelationKind.ADJ for edge in tree.edges]]
+        )
+        for model in (plain, projected)
+    ]
+    assert worst[0] > 0.01
+    assert worst[1] < 1e-6
