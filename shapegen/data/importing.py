@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shapegen.data.mesh_nodes import label_of, part_tree_of, unwrapped
 from shapegen.data.mesh_scenes import MESH_EXTENSIONS, Up, is_mesh, read_mesh_nodes, turn_of
+from shapegen.data.partnet_annotations import annotated_folders, read_annotation
 from shapegen.formats.compressed import existing
-from shapegen.structures.files import read_part_trees
+from shapegen.structures.files import part_tree_files, read_part_trees
 from shapegen.structures.glb_trees import is_own_glb, read_glb_trees
 from shapegen.structures.part_tree import PartTree, PartTrees
 from shapegen.structures.repair import RepairReport
@@ -16,6 +18,7 @@ from shapegen.structures.repair import RepairReport
 __all__ = [
     "MESH_EXTENSIONS",
     "Imported",
+    "Reject",
     "Up",
     "import_file",
     "import_folder",
@@ -25,18 +28,38 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class Reject:
+    """A file, or a shape of a file, that could not be taken."""
+
+    source: str
+    """Its place, relative to the folder."""
+    reason: str
+    """One line: which file, and why."""
+
+
+@dataclass(frozen=True)
 class Imported:
     """What came of a folder."""
 
     trees: PartTrees
-    rejects: tuple[str, ...] = ()
-    """A line for every file that could not be taken: which, and why."""
+    """Their names are ids: unique, made of the files' names."""
+    sources: tuple[str, ...] = ()
+    """The file of every shape, relative to the folder."""
+    failures: tuple[Reject, ...] = ()
     repairs: RepairReport = field(default_factory=RepairReport)
     """Boxes that were mended, flat parts among them."""
 
+    @property
+    def rejects(self) -> tuple[str, ...]:
+        """A line for every file that could not be taken: which, and why."""
+        return tuple(failure.reason for failure in self.failures)
+
 
 def import_folder(path: str | Path, *, up: Up = "y") -> Imported:
-    """Import every mesh file in a folder and its subfolders, or else its files of part trees.
+    """Import a folder: annotated shapes of PartNet's, or else meshes, or else part trees.
+
+    Annotated shapes are folders with ``result_after_merging.json``. Meshes are looked for in
+    subfolders too. A shape is called after its file, or as the file says.
 
     Args:
         path: The folder; a single file is taken as well.
@@ -48,22 +71,80 @@ def import_folder(path: str | Path, *, up: Up = "y") -> Imported:
     """
     turn_of(up)  # a wrong axis is refused once, not with every file
     path = existing(path)
-    trees: list[PartTree] = []
-    rejects: list[str] = []
-    repairs = RepairReport()
-    files = sorted(p for p in path.rglob("*") if is_mesh(p)) if path.is_dir() else [path]
-    if not any(map(is_mesh, files)):
-        read = read_part_trees(path, report=repairs, rejects=rejects)
-        return Imported(read, tuple(rejects), repairs)
-    for file in files:
-        name = file.relative_to(path).with_suffix("").as_posix() if file != path else file.stem
+    gathered = _Gathered(path)
+    annotated = annotated_folders(path) if path.is_dir() else []
+    meshes = sorted(p for p in path.rglob("*") if is_mesh(p)) if path.is_dir() else [path]
+    if annotated:
+        for folder in annotated:
+            gathered.add(folder, lambda file: [read_annotation(file, report=gathered.repairs)])
+    elif any(map(is_mesh, meshes)):
+        for mesh in meshes:
+            gathered.add(
+                mesh, lambda file: _named(file, import_file(file, up=up, report=gathered.repairs))
+            )
+    else:
+        for file in part_tree_files(path):
+            gathered.add_part_trees(file)
+    return gathered.imported()
+
+
+class _Gathered:
+    """The shapes of a folder, file by file."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.trees: list[PartTree] = []
+        self.sources: list[str] = []
+        self.failures: list[Reject] = []
+        self.repairs = RepairReport()
+        self.names: set[str] = set()
+
+    def add(self, file: Path, reader: Callable[[Path], Iterable[PartTree]]) -> None:
+        source = self._source(file)
         try:
-            found = import_file(file, up=up, report=repairs)
+            found = list(reader(file))
         except (ValueError, OSError) as error:
-            rejects.append(str(error))
-            continue
-        trees += [replace(tree, name=name) for tree in found] if len(found) == 1 else found
-    return Imported(PartTrees(trees), tuple(rejects), repairs)
+            self.failures.append(Reject(source, " ".join(str(error).split())))
+            return
+        for tree in found:
+            self._take(tree, source)
+
+    def add_part_trees(self, file: Path) -> None:
+        rejects: list[str] = []
+        found = read_part_trees(file, report=self.repairs, rejects=rejects)
+        source = self._source(file)
+        self.failures += [Reject(source, line) for line in rejects]
+        for tree in found:
+            self._take(tree, source)
+
+    def imported(self) -> Imported:
+        return Imported(
+            PartTrees(self.trees), tuple(self.sources), tuple(self.failures), self.repairs
+        )
+
+    def _source(self, file: Path) -> str:
+        return file.name if file == self.root else file.relative_to(self.root).as_posix()
+
+    def _take(self, tree: PartTree, source: str) -> None:
+        """Add a shape under an id: one line, and its own."""
+        plain = " ".join(tree.name.split()) or "shape"
+        folder = source.rpartition("/")[0]
+        # Ids that readers make of places are paths, so that equal names in folders differ.
+        base = f"{folder}/{plain}" if folder else plain
+        name, number = base, 1
+        while name in self.names:
+            number += 1
+            name = f"{base}-{number}"
+        self.names.add(name)
+        self.trees.append(tree if name == tree.name else replace(tree, name=name))
+        self.sources.append(source)
+
+
+def _named(file: Path, trees: PartTrees) -> list[PartTree]:
+    """A file's only shape is called after it; of several, each as the file says."""
+    if len(trees) == 1:
+        return [replace(trees[0], name=file.stem)]
+    return [replace(tree, name=f"{file.stem}/{tree.name}") for tree in trees]
 
 
 def import_file(

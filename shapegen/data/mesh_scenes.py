@@ -75,6 +75,23 @@ def read_mesh_nodes(path: str | Path, *, up: Up = "y") -> MeshNode:
     return root
 
 
+def read_corners(path: str | Path) -> Array:
+    """Read all triangles of a file as the corners ``(3 t, 3)`` of one part.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, too large, or holds no triangles.
+    """
+    found: list[Array] = []
+    stack = [read_mesh_nodes(path)]
+    while stack:
+        node = stack.pop()
+        stack.extend(node.children)
+        if node.vertices is not None:
+            found.append(node.vertices)
+    return np.concatenate(found)
+
+
 def turn_of(up: str) -> Array:
     """The rotation ``(3, 3)`` from a file's frame to that of the toolkit.
 

@@ -22,6 +22,8 @@ WRITE_EXTENSIONS = (*READ_EXTENSIONS, *SCENE_EXTENSIONS)
 
 NOT_SHAPES = ("manifest.json",)
 """Files in a folder of samples that describe the others."""
+REPORT = ".report.json"
+"""End of the name of a report of an import, beside the shapes."""
 
 
 def read_part_trees(
@@ -85,7 +87,7 @@ def part_tree_files(path: str | Path) -> list[Path]:
         return [path]
     if any((path / name).exists() for name in MAT_FILES.values()):
         return [path]
-    files = sorted(p for p in path.iterdir() if p.is_file() and p.name not in NOT_SHAPES)
+    files = sorted(p for p in path.iterdir() if p.is_file() and is_shapes_name(p.name))
     # A folder of samples holds the same shapes again as samples.jsonl: one kind only is read.
     for group in ((".json", ".json.gz"), (".jsonl", ".jsonl.gz"), (".npz",), (".mat",)):
         chosen = [file for file in files if extension_of(file) in group]
@@ -128,6 +130,11 @@ def write_part_trees(
     if kind not in WRITE_EXTENSIONS:
         raise _unknown(path, path.suffix)
     _write_file(trees, path, kind)
+
+
+def is_shapes_name(name: str) -> bool:
+    """Whether a file in a folder of shapes is not one that describes the others."""
+    return name not in NOT_SHAPES and not name.endswith(REPORT)
 
 
 def extension_of(path: str | Path) -> str:

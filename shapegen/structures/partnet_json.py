@@ -4,7 +4,8 @@ Files: ``.json`` (a root node as StructureNet writes it, ``{"id", "root"}``, or 
 and ``.jsonl`` (``{"id", "root"}`` a line), plain or ``.gz``. A node is ``{"id", "label", "box",
 "children", "edges"}``: the label is the last part of the full one, the box has 12 numbers, a leaf
 has no ``children``, an edge ``{"part_a", "part_b", "type", "params", "dist"}`` links two children
-by position. Other keys (StructureNet's ``geo`` among them) are ignored. A line ``{"id", "boxes"}``
+by position. The id -1, of what nobody labelled, may stand in several parts; they are read as -1,
+-2, ... Other keys (StructureNet's ``geo`` among them) are ignored. A line ``{"id", "boxes"}``
 is a plain set of boxes: a root with one child a box.
 
 Two additions of ours keep everything when a tree is written and read: a label that starts with

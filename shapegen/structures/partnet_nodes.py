@@ -19,6 +19,9 @@ MAX_DEPTH = 64
 MAX_NODES = 10_000
 """Most nodes of one shape."""
 
+UNLABELLED = -1
+"""Id of what is in a part and in none of its children; it may occur once in every part."""
+
 _NUMBERS = frozenset({int, float})
 _KINDS = {kind.value: (kind, PARAMETER_COUNTS[kind]) for kind in RelationKind}
 _MAX_ID = 2**63 - 1
@@ -135,6 +138,10 @@ def _checked_id(
     identity = node.get("id")
     if type(identity) is not int or not -_MAX_ID <= identity <= _MAX_ID:
         raise _wrong(shape, number, f"'id' must be a whole number; got {_show(identity)}")
+    if identity == UNLABELLED:
+        # Ids of a tree are unique: the next ones get -2, -3, ...
+        while identity in seen:
+            identity -= 1
     if identity in seen:
         first, above = seen[identity], shape.parents[number]
         while above > first:
