@@ -35,6 +35,8 @@ class Separations(NamedTuple):
 
     gap: Float[Tensor, "k 15"]
     """What the direction leaves between the two; -inf where edges are parallel."""
+    passed: Float[Tensor, "k 15"]
+    """What it would leave if the two were to pass one another: the opposite direction."""
     shift_a: Float[Tensor, "k 15 3"]
     """Derivatives by moves of a along its own axes."""
     shift_b: Float[Tensor, "k 15 3"]
@@ -60,7 +62,8 @@ def separations(a: Boxes, b: Boxes) -> Separations:
     reach = (on_a.abs() @ a.half[:, :, None] + on_b.abs() @ b.half[:, :, None])[:, :, 0]
     usable = torch.cat([torch.ones_like(askew[:, :6]), askew], dim=1)[:, :, 0]
     gap = torch.where(usable, along.abs() - reach, -torch.inf)
-    return Separations(gap, -on_a, on_b)
+    passed = torch.where(usable, -along.abs() - reach, -torch.inf)
+    return Separations(gap, passed, -on_a, on_b)
 
 
 class Contacts(NamedTuple):
@@ -74,9 +77,9 @@ class Contacts(NamedTuple):
 class _Program(NamedTuple):
     """One convex program a shape: least ``resist . change^2`` at which no direction separates."""
 
-    coefficients: Float[Tensor, "k 15 12"]
+    coefficients: Float[Tensor, "k 30 12"]
     """Change of every gap by those of the generators of a (shift 3, growth 3) and b."""
-    excess: Float[Tensor, "k 15"]
+    excess: Float[Tensor, "k 30"]
     """By how much every gap is to fall at least."""
     variables: Int[Tensor, "k 12"]
     """Position of those among the variables of the shape."""
@@ -91,7 +94,7 @@ class _Rows(NamedTuple):
     target: Float[Tensor, "shapes rows"]
     filled: Bool[Tensor, "shapes rows"]
     place: tuple[Tensor, Tensor]
-    """Shape and row of every chosen ``(k, 15)`` entry, in order."""
+    """Shape and row of every chosen ``(k, 30)`` entry, in order."""
 
 
 def closing(
@@ -142,14 +145,9 @@ def closing(
     )
     apart = separations(leaves.pick(contacts.a), leaves.pick(contacts.b))
     program = _Program(
-        coefficients=torch.cat(
-            [
-                *(apart.shift_a, -apart.shift_a.abs()),
-                *(apart.shift_b, -apart.shift_b.abs()),
-            ],
-            dim=2,
-        ),
-        excess=apart.gap / diagonal[contacts.shape, None] + _OVERLAP,
+        coefficients=torch.cat([_derivatives(apart, 1.0), _derivatives(apart, -1.0)], dim=1),
+        excess=torch.cat([apart.gap, apart.passed], dim=1) / diagonal[contacts.shape, None]
+        + _OVERLAP,
         variables=variable[generator].transpose(0, 1).flatten(1),
         shape=contacts.shape,
         resist=resist,
@@ -167,6 +165,12 @@ def closing(
     return result[:, :3], result[:, 3:]
 
 
+def _derivatives(apart: Separations, sign: float) -> Float[Tensor, "k 15 12"]:
+    """Of gaps along the directions or against them, by shifts and growth of a and of b."""
+    growth_a, growth_b = -apart.shift_a.abs(), -apart.shift_b.abs()
+    return torch.cat([sign * apart.shift_a, growth_a, sign * apart.shift_b, growth_b], dim=2)
+
+
 def _slots(owner: Tensor, owners: int) -> tuple[Tensor, int]:
     """Position of each thing among those of one owner, and the most that one owns."""
     count = torch.bincount(owner, minlength=owners)
@@ -176,7 +180,7 @@ def _slots(owner: Tensor, owners: int) -> tuple[Tensor, int]:
     return torch.zeros_like(owner).index_copy(0, order, place), int(count.max())
 
 
-def _active_rows(program: _Program) -> Bool[Tensor, "k 15"]:
+def _active_rows(program: _Program) -> Bool[Tensor, "k 30"]:
     """The rows that hold the boxes back at the solution.
 
     Rows are taken in as they are violated, the worst one of every contact at a time: most never
@@ -241,7 +245,7 @@ def _complementary(hessian: Tensor, rows: _Rows, inside: Tensor) -> tuple[Tensor
     return inside, load.clamp_min(0)
 
 
-def _rows(program: _Program, chosen: Bool[Tensor, "k 15"]) -> _Rows:
+def _rows(program: _Program, chosen: Bool[Tensor, "k 30"]) -> _Rows:
     contact, way = chosen.nonzero().unbind(1)
     shape = program.shape[contact]
     shapes, variables = program.resist.shape
