@@ -63,15 +63,22 @@ def fused_state(
         unused: Buffers of the original that ours does not need.
 
     Raises:
-        ValueError: A tensor is missing or unknown.
+        ValueError: A tensor is missing, unknown or misshaped.
     """
     out: dict[str, Tensor] = {}
     used = set(unused)
     for ours, (names, dim) in layers.items():
         weights = [matrix(state, f"{name}.weight") for name in names]
-        biases = [state[f"{name}.bias"] for name in names if f"{name}.bias" in state]
-        if not biases:
-            raise ValueError(f"the checkpoint lacks {names[0]}.bias")
+        for name, weight in zip(names, weights, strict=True):
+            if weight.shape[1 - dim] != weights[0].shape[1 - dim]:
+                raise ValueError(
+                    f"{names[0]}.weight and {name}.weight do not fit: "
+                    f"{tuple(weights[0].shape)} and {tuple(weight.shape)}"
+                )
+        # Layers that act on several inputs share the bias of the first.
+        biases = [
+            bias(state, name) for name in names if dim == 0 or _has_bias(state, name, names[0])
+        ]
         used |= {f"{name}.{kind}" for name in names for kind in ("weight", "bias")}
         out[f"{part}.{ours}.weight"] = torch.cat(weights, dim)
         out[f"{part}.{ours}.bias"] = torch.cat(biases) if dim == 0 else torch.stack(biases).sum(0)
@@ -85,20 +92,46 @@ def matrix(state: Mapping[str, Tensor], name: str) -> Tensor:
     """A weight of a linear layer.
 
     Raises:
-        ValueError: It is missing, or no matrix.
+        ValueError: It is missing, no matrix, or not of finite numbers.
     """
     if name not in state:
         raise ValueError(f"the checkpoint lacks {name}; it has {sorted(state)[:3]} ...")
     if state[name].ndim != 2:
         raise ValueError(f"{name} must be a matrix; got {tuple(state[name].shape)}")
-    return state[name]
+    return _finite(state[name], name)
+
+
+def bias(state: Mapping[str, Tensor], layer: str) -> Tensor:
+    """The bias of a linear layer, as long as its weight is high.
+
+    Raises:
+        ValueError: It is missing, of another shape, or not of finite numbers.
+    """
+    name, rows = f"{layer}.bias", matrix(state, f"{layer}.weight").shape[0]
+    if name not in state:
+        raise ValueError(f"the checkpoint lacks {name}; it has {sorted(state)[:3]} ...")
+    if state[name].shape != (rows,):
+        raise ValueError(f"{name} must be ({rows},); got {tuple(state[name].shape)}")
+    return _finite(state[name], name)
+
+
+def _finite(value: Tensor, name: str) -> Tensor:
+    if not value.is_floating_point():
+        raise ValueError(f"{name} must be floating-point numbers; got {value.dtype}")
+    if not bool(torch.isfinite(value).all()):
+        raise ValueError(f"{name} must be finite; got NaN or infinity")
+    return value
+
+
+def _has_bias(state: Mapping[str, Tensor], layer: str, first: str) -> bool:
+    return layer == first or f"{layer}.bias" in state
 
 
 def load_fused(model: Model, state: Mapping[str, Tensor]) -> Model:
     """Load a state dict, in eval mode.
 
     Raises:
-        ValueError: A tensor is missing or has another shape.
+        ValueError: A tensor is missing, has another shape.
     """
     for name, value in model.state_dict().items():
         if name not in state:

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from shapegen.config import from_dict
 from shapegen.interop.fused import Joined, fused_state, load_fused, matrix, two_states
 from shapegen.interop.namespaces import read_namespace
-from shapegen.structures.part_tree import RelationKind
 from shapegen.structures.structurenet import StructureNet, StructureNetConfig
 
 # The original's names of settings in its ``conf.pth``, and ours.
@@ -31,23 +31,31 @@ def load_structurenet(
     """Load ``{"encoder": ..., "decoder": ...}``, or a folder of the two, as ``compat="official"``.
 
     Args:
-        checkpoint: State dicts or files of them. A folder may hold the authors' ``conf.pth`` too:
-            it is read without executing it, for what the weights do not tell.
+        checkpoint: State dicts or files of them. The authors' ``conf.pth`` may lie beside the
+            files: it is read without executing it, for what the weights do not tell.
         vocabulary: Full labels in the order of the authors' ids, without the id.
-        **config: Fields of :class:`StructureNetConfig`; sizes are read off the weights.
+        **config: Fields of :class:`StructureNetConfig`, which win over ``conf.pth``; sizes are
+            read off the weights.
 
     Raises:
         FileNotFoundError: No such folder or file.
-        ValueError: A vocabulary of another length, or a missing, unknown or misshaped tensor.
+        ValueError: A vocabulary of another length, a missing, unknown or misshaped tensor, or
+            settings that are none of ours.
     """
     encoder, decoder = two_states(checkpoint)
     hidden, feature = matrix(decoder, "sample_decoder.mlp1.weight").shape
     parents = matrix(decoder, "child_decoder.mlp_parent.weight").shape[0]
+    if not hidden or not parents or parents % hidden:
+        raise ValueError(
+            "child_decoder.mlp_parent.weight must have rows for whole children, a multiple of "
+            f"{hidden}; got {parents}"
+        )
     classes = matrix(decoder, "child_decoder.mlp_sem.weight").shape[0]
     encoder_passes = _count(encoder, "node_edge_op")
     decoder_passes = _count(decoder, "node_edge_op")
     kinds = _count(decoder, "mlp_edge_exists")
-    labels = tuple(config.pop("labels", vocabulary))
+    given = config.pop("labels", vocabulary)
+    labels = (given,) if isinstance(given, str) else tuple(given)
     if len(labels) != classes - 1:
         raise ValueError(
             f"the checkpoint knows {classes - 1} labels: give vocabulary=[full labels] of that "
@@ -62,13 +70,19 @@ def load_structurenet(
         "decoder_passes": decoder_passes,
     }
     settings = found | _settings(checkpoint) | config
-    if "edge_kinds" in settings:
-        settings["edge_kinds"] = tuple(RelationKind(kind) for kind in settings["edge_kinds"])
-    model = StructureNet(StructureNetConfig.official(**settings))
+    checked = from_dict(StructureNetConfig, settings)
+    model = StructureNet(
+        StructureNetConfig.official(**{name: getattr(checked, name) for name in settings})
+    )
     if len(model.config.edge_kinds) != kinds:
         raise ValueError(
             f"the checkpoint knows {kinds} kinds of relations: give edge_kinds=[...] of that "
             f"length; got {[str(kind) for kind in model.config.edge_kinds]}"
+        )
+    if len(model.table.roots) != 1:
+        raise ValueError(
+            "the authors' models know one category: one label without a /; got "
+            f"{list(model.table.vocabulary.roots)}"
         )
     layers = layers_of(encoder_passes, decoder_passes, kinds)
     return load_fused(
@@ -125,14 +139,22 @@ def split_official(tensors: Mapping[str, Tensor], model: StructureNet) -> dict[s
 
 def _count(state: Mapping[str, Tensor], layer: str) -> int:
     """Number of layers in a list of them."""
-    return len({name.split(".")[2] for name in state if name.split(".")[1:2] == [layer]})
+    words = [name.split(".") for name in state]
+    return len({word[2] for word in words if len(word) > 2 and word[1] == layer})
 
 
 def _settings(checkpoint: Mapping[str, Any] | str | Path) -> dict[str, Any]:
     """What a ``conf.pth`` beside the weights says."""
-    if isinstance(checkpoint, Mapping) or not (Path(checkpoint) / "conf.pth").is_file():
+    if isinstance(checkpoint, Mapping):
+        if not isinstance(checkpoint["encoder"], str | Path):
+            return {}
+        folder = Path(checkpoint["encoder"]).parent
+    else:
+        folder = Path(checkpoint)
+    path = folder / "conf.pth"
+    if not path.is_file():
         return {}
-    conf = read_namespace(Path(checkpoint) / "conf.pth")
+    conf = read_namespace(path)
     found = {ours: conf[theirs] for theirs, ours in SETTINGS.items() if theirs in conf}
     if "non_variational" in conf:
         found["variational"] = not conf["non_variational"]

@@ -66,7 +66,8 @@ def find_file(folder: Path, part: str) -> Path:
     if len(found) != 1:
         names = [path.name for path in found]
         raise ValueError(
-            f"{folder} must hold one file named *{part}* ({', '.join(EXTENSIONS)}); got {names}"
+            f"{folder} must hold one file named *{part}* ({', '.join(EXTENSIONS)}), or give "
+            f"the two files as {{'encoder': ..., 'decoder': ...}}; got {names}"
         )
     return found[0]
 
