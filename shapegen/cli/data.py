@@ -56,24 +56,53 @@ def import_(
     folder: Annotated[Path, typer.Argument(help="A folder of shape files, or one file.")],
     out: OutFile,
     up: Annotated[str, typer.Option("--up", help="Up axis of the meshes, y or z.")] = "y",
+    diagonal: Annotated[
+        float | None,
+        typer.Option("--diagonal", help="Centre every shape and scale it to this diagonal."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels", help="Table of the labels; shapes with others are left out."
+        ),
+    ] = None,
+    val: Annotated[float, typer.Option("--val", help="Share of the validation set.")] = 0.1,
+    test: Annotated[float, typer.Option("--test", help="Share of the test set.")] = 0.1,
+    split_seed: Annotated[int, typer.Option("--split-seed", help="Another gives others.")] = 0,
+    subset: Annotated[
+        str | None, typer.Option("--subset", help="Import what train_SUBSET.txt, ... list.")
+    ] = None,
 ) -> None:
-    """Read shapes of any known format and write them as one file.
+    """Read shapes of any known format; write them as one file, with labels, splits and a report.
 
-    Of a folder, meshes in its subfolders too; what cannot be read is named and left out. A file
-    is taken whole or not at all.
+    A folder of PartNet annotations, of meshes (in its subfolders too) or of part trees; what
+    cannot be read is named and left out. A file is taken whole or not at all. Beside the shapes
+    lie NAME.labels.txt, lists of ids NAME.train.txt, NAME.val.txt, NAME.test.txt, which are read
+    as the shapes on them, and NAME.report.json. Split files of the folder hold; else an id and the
+    seed alone say where a shape belongs.
     """
-    from shapegen.data.importing import import_folder
+    from shapegen.data.id_lists import SplitRule, given_splits
+    from shapegen.data.import_files import write_import
+    from shapegen.data.importing import import_folder, restricted
+    from shapegen.structures.vocabulary import read_vocabulary
 
+    rule = SplitRule(val=val, test=test, seed=split_seed)
+    vocabulary = None if labels is None else read_vocabulary(labels)
+    given = given_splits(folder, subset) if folder.is_dir() or subset is not None else {}
     found = import_folder(folder, up=cast(Literal["y", "z"], up))
-    if not len(found.trees) or (found.rejects and not folder.is_dir()):
+    if subset is not None:
+        found = restricted(found, {each for ids in given.values() for each in ids})
+    if found.rejects and not folder.is_dir():
         more = f" (and {len(found.rejects) - 1} more)" if len(found.rejects) > 1 else ""
-        raise ValueError(f"{found.rejects[0]}{more}" if found.rejects else f"{folder} is empty")
-    found.trees.write(out)
-    for line in found.rejects:
-        typer.echo(f"left out: {line}", err=True)
+        raise ValueError(f"{found.rejects[0]}{more}")
+    report = write_import(
+        found, folder, out, rule=rule, given=given, vocabulary=vocabulary, diagonal=diagonal
+    )
+    for reject in report.rejects:
+        typer.echo(f"left out: {reject.reason}", err=True)
     if found.repairs.mended:
         typer.echo(f"{folder}: {found.repairs.summary}", err=True)
-    typer.echo(f"{len(found.trees)} shapes in {out}")
+    typer.echo(report)
 
 
 @data.command()

@@ -22,8 +22,8 @@ def aligning_rotation(boxes: ArrayLike) -> Array:
 
     The angle is the one, up to quarter turns, that most of the boxes' surface shares. Of the two
     horizontal directions left-right is the one in which more of the surface is mirrored in the
-    shape's middle; if that does not decide, the one closer to x. Front and back are not told
-    apart: the angle is between -135 and 135 degrees, exactly 0 for a shape that stands straight.
+    shape's middle; if that does not decide, the longer one, then the one closer to x. Front and
+    back are not told apart: the angle is between -135 and 135 degrees.
 
     Args:
         boxes: ``(n, 12)``, the leaves of one shape.
@@ -31,8 +31,14 @@ def aligning_rotation(boxes: ArrayLike) -> Array:
     boxes = box_algebra.as_boxes(boxes)
     angle = _shared_angle(boxes)
     straight = box_algebra.transformed(boxes, rotation=_turn(-angle))
-    across, along = (_mirrored_share(straight, axis) for axis in (0, 2))
-    if along > _CLEARLY * across:
+    for across, along in (
+        (_mirrored_share(straight, 0), _mirrored_share(straight, 2)),
+        np.ptp(box_algebra.bounds(straight), axis=0)[[0, 2]],
+    ):
+        decided = max(across, along) > _CLEARLY * min(across, along)
+        if decided:
+            break
+    if decided and along > across:
         # The smaller of the two turns by a right angle.
         angle += np.pi / 2 if angle <= 0 else -np.pi / 2
     return _turn(-angle)

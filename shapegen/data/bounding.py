@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shapegen.core import boxes as box_algebra
 
-_UPRIGHT_SHARE = 1.05
+UPRIGHT_SHARE = 1.05
 """An axis-aligned box is preferred up to this multiple of the smallest box's volume."""
 _IS_BOX = 0.999
 """A part that fills this share of its smallest box is a box, whose axes are no matter of taste."""
@@ -45,7 +45,7 @@ def oriented_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
         return _flat_box(points, upright)
     volume = float(np.prod(np.maximum(size, flat)))
     smallest = float(np.prod(np.maximum(sides, flat)))
-    share = 1.0 + 1e-9 if float(hull.volume) >= _IS_BOX * smallest else _UPRIGHT_SHARE
+    share = 1.0 + 1e-9 if float(hull.volume) >= _IS_BOX * smallest else UPRIGHT_SHARE
     if volume <= share * smallest:
         return upright
     # The matrix moves points into the box's frame: its rows are the axes.
@@ -76,7 +76,7 @@ def _flat_box(points: NDArray[np.float64], upright: NDArray[np.float64]) -> NDAr
         inner = centred @ frame.T
     low, high = inner.min(0), inner.max(0)
     area = np.sort(high - low)[1:].prod()
-    if np.sort(upright[3:6])[1:].prod() <= _UPRIGHT_SHARE * area and upright[3:6].min() <= 1e-9:
+    if np.sort(upright[3:6])[1:].prod() <= UPRIGHT_SHARE * area and upright[3:6].min() <= 1e-9:
         return upright
     return _canonical(centre + 0.5 * (low + high) @ frame, high - low, frame)
 
@@ -84,6 +84,11 @@ def _flat_box(points: NDArray[np.float64], upright: NDArray[np.float64]) -> NDAr
 def upright_box(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
     """Make the axis-aligned box ``(12,)`` between two corners ``(3,)``."""
     return np.concatenate([0.5 * (low + high), high - low, [1.0, 0, 0, 0, 1.0, 0]])
+
+
+def canonical_box(box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same box ``(12,)`` with its axes named and turned to be closest to x, y, z."""
+    return _canonical(box[:3], box[3:6], box_algebra.axes(box[None])[0])
 
 
 def _canonical(

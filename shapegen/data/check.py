@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shapegen.data.id_lists import read_ids
 from shapegen.data.importing import MESH_EXTENSIONS, import_file
+from shapegen.data.part_points import check_part_points
 from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.npz import array_shapes, read_arrays
 from shapegen.structures.files import (
     JSON_EXTENSIONS,
     NOT_SHAPES,
+    REPORT,
     extension_of,
     read_part_trees,
 )
@@ -26,7 +29,7 @@ from shapegen.structures.flat_npz import is_flat
 from shapegen.structures.grass_arrays import MAT_FILES
 from shapegen.structures.part_tree import PartTree, PartTrees
 from shapegen.structures.repair import OUT_OF_RANGE, RepairReport
-from shapegen.structures.vocabulary import Vocabulary, read_vocabulary
+from shapegen.structures.vocabulary import INNER, LEAF, Vocabulary, read_vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +38,7 @@ MAX_PROBLEMS = 20
 """Most problems that a report lists; the others are counted."""
 
 _MAX_CONFIG = 2**20
+_MAX_TEXT = 2**26
 _MAX_ALIASES = 100
 
 
@@ -146,6 +150,8 @@ def _check_folder(path: Path, found: _Findings) -> None:
 def _check_json(path: Path, found: _Findings) -> None:
     if path.name in NOT_SHAPES:
         _check_manifest(path, found)
+    elif path.name.endswith(REPORT):
+        _check_report(path, found)
     else:
         _check_part_trees(path, found)
 
@@ -199,12 +205,25 @@ def _check_manifest(path: Path, found: _Findings) -> None:
             found.problems.append(f"{file}: not the file that the manifest lists (sha256 differs)")
 
 
+def _check_report(path: Path, found: _Findings) -> None:
+    found.kind = "report of an import"
+    try:
+        value = json.loads(read_bytes(path, limit=2**26))
+        found.counts.update(shapes=len(value["shapes"]), rejects=len(value["rejects"]))
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: not a report of an import ({_one_line(error)})") from None
+
+
 def _check_npz(path: Path, found: _Findings) -> None:
     names = array_shapes(path)
     if is_flat(names) or {"boxes", "ops", "syms"} & set(names):
         _check_part_trees(path, found)
         return
     found.kind = "point clouds" if "points" in names else "arrays"
+    if "parts" in names:
+        found.kind = "point clouds of parts"
+        found.counts["nodes"] = check_part_points(path)
+        return
     found.counts["arrays"] = len(names)
     for name, array in read_arrays(path).items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -226,6 +245,21 @@ def _check_mesh(path: Path, found: _Findings) -> None:
     _describe(trees, found)
     if repairs.mended:
         found.notes.append(f"{path}: {repairs.summary}")
+
+
+def _check_text(path: Path, found: _Findings) -> None:
+    """Tell tables of labels, which say leaf or subcomponents, from lists of ids."""
+    lines = [line.split() for line in read_bytes(path, limit=_MAX_TEXT).splitlines()]
+    ends = {words[-1] for words in lines if len(words) > 1}
+    if not ends.isdisjoint({LEAF.encode(), INNER.encode()}) or _numbered(lines):
+        _check_table(path, found)
+    else:
+        found.kind = "list of ids"
+        found.counts["ids"] = len(read_ids(path))
+
+
+def _numbered(lines: list[list[bytes]]) -> bool:
+    return any(len(words) > 1 and words[0] == b"1" for words in lines[:1])
 
 
 def _check_table(path: Path, found: _Findings) -> None:
@@ -310,5 +344,5 @@ _CHECKERS: dict[str, Callable[[Path, _Findings], Any]] = {
     ".safetensors": _check_checkpoint,
     ".yaml": _check_config,
     ".yml": _check_config,
-    ".txt": _check_table,
+    ".txt": _check_text,
 }

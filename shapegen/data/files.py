@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shapegen.data.id_lists import read_listed
 from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.formats.compressed import existing
 from shapegen.structures.files import (
@@ -26,7 +27,8 @@ def read(path: str | Path) -> PartTrees:
     Args:
         path: Part trees (``.json``, ``.jsonl``, plain or ``.gz``, ``.npz``, ``.mat``), a mesh
             (``.glb``, ``.obj``, ``.ply``, ``.stl``), each of whose nodes becomes a box, or a
-            folder of files of one kind. A ``.glb`` of ours gives its part trees back.
+            folder of files of one kind. A ``.glb`` of ours gives its part trees back. A ``.txt``
+            lists ids: the shapes on it are read (:mod:`shapegen.data.id_lists`).
 
     Raises:
         FileNotFoundError: There is nothing at ``path``; the message names the nearest file.
@@ -45,6 +47,11 @@ def read(path: str | Path) -> PartTrees:
     extension = extension_of(path)
     if extension in MESH_EXTENSIONS:
         return import_file(path)
+    if extension == ".txt":
+        report = RepairReport()
+        listed = read_listed(path, report=report)
+        report.warn(path, stacklevel=2)
+        return listed
     if extension not in READ_EXTENSIONS:
         accepted = ", ".join((*READ_EXTENSIONS, *MESH_EXTENSIONS))
         raise ValueError(

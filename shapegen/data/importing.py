@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -86,6 +86,14 @@ def import_folder(path: str | Path, *, up: Up = "y") -> Imported:
         for file in part_tree_files(path):
             gathered.add_part_trees(file)
     return gathered.imported()
+
+
+def restricted(found: Imported, ids: Set[str]) -> Imported:
+    """Keep the shapes with the given ids, and what could not be taken."""
+    kept = [number for number, tree in enumerate(found.trees) if tree.name in ids]
+    return replace(
+        found, trees=found.trees[kept], sources=tuple(found.sources[number] for number in kept)
+    )
 
 
 class _Gathered:

@@ -9,16 +9,23 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shapegen.core import boxes as box_algebra
 from shapegen.data.alignment import aligning_rotation
-from shapegen.data.bounding import oriented_box, upright_box
-from shapegen.structures.part_tree import PartTree
+from shapegen.data.bounding import UPRIGHT_SHARE, canonical_box, oriented_box
+from shapegen.structures.contact import gaps, pairs_of
+from shapegen.structures.part_tree import PartTree, Relation, RelationKind
 from shapegen.structures.relations import detect_relations
 from shapegen.structures.repair import RepairReport, repair_boxes
 
+_MEETING = 1e-6
+"""Gap that is rounding of a file, in diagonals of the shape."""
 MAX_PARTS = 1000
 """Most nodes of an imported shape."""
 MAX_DEPTH = 64
 """Most edges from the root to a node of an imported shape."""
+TOLERANCE = 0.003
+"""For :func:`~shapegen.structures.relations.detect_relations`: boxes of meshes have no noise but
+what was modelled inexactly."""
 
 Array = NDArray[np.float64]
 
@@ -87,7 +94,7 @@ def part_tree_of(
     *,
     report: RepairReport,
     place: str,
-    inner: Callable[[Array], Array] | None = None,
+    inner: Callable[[Array, Array], Array] | None = None,
 ) -> PartTree:
     """Fit boxes to a hierarchy of meshes and find the relations of its parts.
 
@@ -96,14 +103,17 @@ def part_tree_of(
         name: Name of the shape.
         report: Gets the counts of mended boxes: flat parts among them.
         place: For messages.
-        inner: Box ``(12,)`` of an inner node from all corners ``(v, 3)`` below it; by default the
-            axis-aligned one.
+        inner: Box ``(12,)`` of an inner node from all corners ``(v, 3)`` and leaf boxes
+            ``(k, 12)`` below it; by default along the axes that most of the shape's leaves share,
+            or along those of a leaf below it where that is clearly smaller.
 
     Raises:
         ValueError: There are more than 1000 parts or 64 levels, or no part has a size.
     """
     nodes = list(_flattened(root, place))
-    boxes = _boxes(nodes, inner)
+    leaves = [oriented_box(n.vertices) for n, _ in nodes if n.vertices is not None]
+    rotation = aligning_rotation(np.stack(leaves))
+    boxes = _boxes(nodes, leaves, _along_leaves(rotation) if inner is None else inner)
     boxes = repair_boxes(boxes, report=report, place=f"{place}: node {{}}".format)
     labels = [root.label or "shape"]
     for node, parent in nodes[1:]:
@@ -117,17 +127,32 @@ def part_tree_of(
     given = [node.instance for node, _ in nodes]
     if None not in given and len(set(given)) == len(given):
         tree = replace(tree, instance=np.array(given, dtype=np.int64))
-    return with_relations(tree)
+    # Left-right mirrors are preferred to others: they are looked for where left-right is x.
+    turned = detect_relations(tree.transformed(rotation=rotation), tolerance=TOLERANCE)
+    edges = turned.transformed(rotation=rotation.T).edges
+    known = {(edge.a, edge.b) for edge in edges if edge.kind is RelationKind.ADJ}
+    fresh = sorted(_touching(tree) - known)
+    return replace(tree, edges=(*edges, *(Relation(RelationKind.ADJ, a, b) for a, b in fresh)))
 
 
-def with_relations(tree: PartTree) -> PartTree:
-    """Find the relations of a shape that may be turned about the up axis.
+def _touching(tree: PartTree) -> set[tuple[int, int]]:
+    """Siblings ``(a, b)``, a < b, some leaves of which meet as they stand.
 
-    Left-right mirrors are preferred to others, so the search takes place where left-right is x.
+    The detection averages parts that are nearly regular, which can part what meets exactly.
     """
-    rotation = aligning_rotation(tree.boxes())
-    found = detect_relations(tree.transformed(rotation=rotation)).transformed(rotation=rotation.T)
-    return replace(tree, edges=found.edges)
+    leaves = np.flatnonzero(tree.is_leaf)
+    pairs = leaves[pairs_of(len(leaves))]
+    reach = _MEETING * float(np.linalg.norm(np.ptp(box_algebra.bounds(tree.boxes()), axis=0)))
+    found: set[tuple[int, int]] = set()
+    parent, depth = tree.parent.tolist(), tree.depth.tolist()
+    for a, b in pairs[gaps(tree.box, pairs, beyond=reach) <= reach].tolist():
+        while parent[a] != parent[b]:
+            if depth[a] >= depth[b]:
+                a = parent[a]
+            else:
+                b = parent[b]
+        found.add((min(a, b), max(a, b)))
+    return found
 
 
 def _pieces(corners: Array) -> list[Array]:
@@ -162,23 +187,43 @@ def _flattened(root: MeshNode, place: str) -> Iterator[tuple[MeshNode, int]]:
         number += 1
 
 
-def _boxes(nodes: list[tuple[MeshNode, int]], inner: Callable[[Array], Array] | None) -> Array:
+def _boxes(
+    nodes: list[tuple[MeshNode, int]], leaves: list[Array], inner: Callable[[Array, Array], Array]
+) -> Array:
     boxes = np.zeros((len(nodes), 12))
     below: list[list[Array]] = [[] for _ in nodes]
+    parts: list[list[Array]] = [[] for _ in nodes]
     for number in range(len(nodes) - 1, -1, -1):
         node, parent = nodes[number]
         if node.vertices is not None:
-            boxes[number] = oriented_box(node.vertices)
+            boxes[number] = leaves.pop()
             below[number] = [node.vertices]
+            parts[number] = [boxes[number]]
         else:
-            points = np.concatenate(below[number])
-            fit = upright_around if inner is None else inner
-            boxes[number] = fit(points)
+            # The whole shape is not turned to any of its parts.
+            axes = np.stack(parts[number]) if number else np.empty((0, 12))
+            boxes[number] = inner(np.concatenate(below[number]), axes)
         if parent >= 0:
             below[parent] += below[number]
+            parts[parent] += parts[number]
     return boxes
 
 
-def upright_around(points: Array) -> Array:
-    """The axis-aligned box ``(12,)`` around points ``(n, 3)``."""
-    return upright_box(points.min(0), points.max(0))
+def _along_leaves(rotation: Array) -> Callable[[Array, Array], Array]:
+    """What makes boxes ``(12,)`` of inner nodes, upright after a rotation or along a leaf."""
+
+    def fit(points: Array, leaves: Array) -> Array:
+        frames = np.concatenate([rotation[None], box_algebra.axes(leaves)])
+        # Equal frames once: most leaves share theirs.
+        frames = frames[np.sort(np.unique(frames.round(5), axis=0, return_index=True)[1])]
+        inner = points @ frames.transpose(0, 2, 1)  # (f, v, 3)
+        low, high = inner.min(1), inner.max(1)
+        sides = high - low
+        volumes = np.maximum(sides, 1e-3 * sides.max()).prod(1)
+        best = int(volumes.argmin())
+        chosen = 0 if volumes[0] <= UPRIGHT_SHARE * volumes[best] else best
+        middle = 0.5 * (low[chosen] + high[chosen]) @ frames[chosen]
+        box = np.concatenate([middle, sides[chosen], *frames[chosen][:2]])
+        return canonical_box(box)
+
+    return fit

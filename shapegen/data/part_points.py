@@ -57,18 +57,7 @@ def read_part_points(path: str | Path, tree: PartTree, *, spare: bool = False) -
     points[rows] = parts[ids[rows]]
     others = np.flatnonzero(ids < 0)
     if len(others):
-        if not {"other_parts", "other_ids"} <= arrays.keys():
-            raise ValueError(
-                f"{path}: node {others[0]} of shape {tree.name!r} is unlabelled (id -1); "
-                "'other_parts' and 'other_ids' are needed for it"
-            )
-        rest = _checked(path, "other_parts", arrays["other_parts"], like=parts)
-        parents = arrays["other_ids"].reshape(-1)
-        if len(parents) != len(rest):
-            raise ValueError(
-                f"{path}: 'other_ids' must have one entry a row of 'other_parts' ({len(rest)}); "
-                f"got {len(parents)}"
-            )
+        rest, parents = _others(path, arrays, parts)
         for node in others.tolist():
             found = np.flatnonzero(parents == ids[tree.parent[node]])
             if not len(found):
@@ -78,6 +67,18 @@ def read_part_points(path: str | Path, tree: PartTree, *, spare: bool = False) -
                 )
             points[node] = rest[found[0]]
     return points
+
+
+def check_part_points(path: str | Path) -> int:
+    """Check the arrays of a file alone, and count the nodes that it has points of.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: As in :func:`read_part_points`.
+    """
+    arrays = read_arrays(path, names=("parts", "other_parts", "other_ids"))
+    parts = _checked(Path(path), "parts", arrays["parts"])
+    return len(parts) + len(_others(Path(path), arrays, parts)[0])
 
 
 def read_geometry(
@@ -139,6 +140,24 @@ def write_geometry(
             arrays["other_parts"] = rows[others]
             arrays["other_ids"] = tree.instance[tree.parent[others]]
         write_arrays(place, arrays)
+
+
+def _others(
+    path: Path, arrays: dict[str, NDArray[np.generic]], parts: Points
+) -> tuple[Points, NDArray[np.generic]]:
+    """Points of the unlabelled rest, and the ids of the nodes that it is in; maybe none."""
+    if not {"other_parts", "other_ids"} <= arrays.keys():
+        return parts[:0], np.empty(0, np.int64)
+    parents = arrays["other_ids"].reshape(-1)
+    if not len(arrays["other_parts"]):
+        return parts[:0], parents
+    rest = _checked(path, "other_parts", arrays["other_parts"], like=parts)
+    if len(parents) != len(rest):
+        raise ValueError(
+            f"{path}: 'other_ids' must have one entry a row of 'other_parts' ({len(rest)}); "
+            f"got {len(parents)}"
+        )
+    return rest, parents
 
 
 def _checked(

@@ -71,10 +71,14 @@ def read_annotation(folder: str | Path, *, report: RepairReport | None = None) -
         raise ValueError(f"{path}: a shape has one root; got {len(roots)}")
     root = _Builder(path).node(roots[0])
     counts = RepairReport() if report is None else report
-    tree = part_tree_of(root, folder.name, report=counts, place=str(path), inner=oriented_box)
+    tree = part_tree_of(root, folder.name, report=counts, place=str(path), inner=_oriented)
     if report is None:
         counts.warn(path)
     return tree
+
+
+def _oriented(points: NDArray[np.float64], _leaves: NDArray[np.float64]) -> NDArray[np.float64]:
+    return oriented_box(points)
 
 
 class _Builder:
