@@ -62,9 +62,7 @@ def import_(
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(
-            "--labels", help="Table of the labels; shapes with others are left out."
-        ),
+        typer.Option("--labels", help="Table of the labels; shapes with others are left out."),
     ] = None,
     val: Annotated[float, typer.Option("--val", help="Share of the validation set.")] = 0.1,
     test: Annotated[float, typer.Option("--test", help="Share of the test set.")] = 0.1,
