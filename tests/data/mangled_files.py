@@ -57,7 +57,7 @@ class Score:
 
 
 def mangle(tree: PartTree, path: Path, rng: np.random.Generator, *, z_up: bool) -> Mangled:
-    """Write a shape as a scene of trimesh's: renamed, re-parented, turned, scaled, our data gone."""
+    """Write a shape as a scene of another program: renamed, re-parented, turned, scaled."""
     raw = path.with_name("raw.glb")
     tree.write(raw)
     scene = trimesh.load_scene(raw, process=False)
