@@ -45,7 +45,8 @@ def aligning_rotation(boxes: ArrayLike) -> Array:
 
 
 def _turn(angle: float) -> Array:
-    sine, cosine = np.sin(angle), np.cos(angle)
+    # Quarter turns are exact.
+    sine, cosine = np.round([np.sin(angle), np.cos(angle)], 15)
     return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
 
 

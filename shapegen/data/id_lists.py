@@ -89,9 +89,7 @@ def read_ids(path: str | Path) -> tuple[str, ...]:
     for number, line in enumerate(lines, start=1):
         each = line.strip()
         if each in first:
-            raise ValueError(
-                f"{path}: line {number}: id {each!r} stands in line {first[each]} too"
-            )
+            raise ValueError(f"{path}: line {number}: id {each!r} is in line {first[each]} too")
         if each:
             first[each] = number
     if not first:
