@@ -21,6 +21,7 @@ from shapegen.structures.files import read_part_trees
 from shapegen.structures.structurenet import LossWeights, StructureNet
 from shapegen.structures.structurenet_decoding import StructureLimits
 from shapegen.structures.tree_batch import TreeBatch
+from tests.structures.structurenet_recursion import Recursion
 
 Json = dict[str, Any]
 
@@ -174,6 +175,22 @@ def test_matchings_and_messages(
         assert matched.messages[calls].tolist() == recorded["mp_edges"]
         slots = [matched.slot[matched.parent == call].tolist() for call in calls]
         assert [[list(range(len(found))), found] for found in slots] == recorded["matchings"]
+
+
+def test_the_plain_recursion_of_the_tests_agrees(
+    folder: Path, model: StructureNet, batch: TreeBatch, expected: dict[str, Tensor]
+) -> None:
+    plain = Recursion(model)
+    trees = read_part_trees(folder / "trees.json")
+    boxes = expected["box_quat_preorder"].split([len(tree.box) for tree in trees])
+    number = min(range(len(trees)), key=lambda each: len(trees[each].box))
+    with torch.no_grad():
+        feature = plain.encode(trees[number], boxes[number])
+        losses = plain.losses(trees[number], boxes[number], expected["root_code"][number])
+    torch.testing.assert_close(feature, expected["root_feature"][number], rtol=1e-4, atol=2e-5)
+    for name, value in losses.items():
+        rtol = 1e-2 if name == "sym" else 1e-3
+        torch.testing.assert_close(value, expected[f"loss.{name}"][number], rtol=rtol, atol=1e-4)
 
 
 def test_free_decoding(folder: Path, metadata: Json, model: StructureNet) -> None:

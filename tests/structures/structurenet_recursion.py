@@ -338,7 +338,9 @@ class Recursion:
         """One code as nested nodes; relations as the authors list them."""
         self.context = None if self.decoder.context is None else self.decoder.context(z)
         latent = self.decoder.root_latents(z[None])[0]
-        return self.grow(latent, int(self.model.table.roots[0]), depth)
+        roots = self.model.table.roots
+        own = 0 if len(roots) == 1 else int(self.decoder.root_classifier(latent).argmax())
+        return self.grow(latent, int(roots[own]), depth)
 
     def grow(self, latent: Tensor, label: int, depth: int) -> dict[str, object]:
         allowed = self.model.table.allowed[label]
@@ -351,6 +353,9 @@ class Recursion:
         node["children"] = [
             self.grow(latents[own], int(semantic[own].argmax()), depth - 1) for own in alive
         ]
+        if self.config.compat == "none":  # a relation of two parts is listed once
+            mean = (edges + edges.transpose(0, 1)) / 2
+            edges = torch.where(torch.ones_like(mean[:, :, 0]).triu(1)[:, :, None] > 0, mean, -1)
         node["edges"] = [
             (alive.index(i), alive.index(j), k)
             for i, j, k in torch.nonzero(edges > 0).tolist()

@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 import torch
-from torch import Tensor
 
 from shapegen.structures import box_symmetry
 from shapegen.structures.box_points import (
@@ -21,12 +20,7 @@ from shapegen.structures.box_points import (
     surface_points,
 )
 from tests.structures import structurenet_recursion as plain
-
-
-def random_boxes(count: int, rng: torch.Generator) -> Tensor:
-    numbers = torch.randn(count, 10, generator=rng, dtype=torch.float64)
-    quaternion = torch.nn.functional.normalize(numbers[:, 6:], dim=1)
-    return torch.cat([numbers[:, :3], numbers[:, 3:6].abs(), quaternion], dim=1)
+from tests.structures.structurenet_cases import random_boxes
 
 
 def test_points_are_the_distinct_ones_of_the_150(rng: torch.Generator) -> None:
@@ -37,28 +31,45 @@ def test_points_are_the_distinct_ones_of_the_150(rng: torch.Generator) -> None:
     assert plain.nearest(distinct, all_points).max() < 1e-24
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("flat", [False, True])
-def test_nearest_points_are_the_nearest_of_all(flat: bool, rng: torch.Generator) -> None:
+def test_nearest_points_are_the_nearest_of_all(
+    flat: bool, mirrored: bool, rng: torch.Generator
+) -> None:
     a, b = random_boxes(40, rng), random_boxes(40, rng)
     if flat:  # without thickness, and the second without any extent
         a[:, 4], b[:, 3:6] = 0, 0
     # Some near one another, some inside one another.
     b[:20, :3] = a[:20, :3] + 0.05 * b[:20, :3]
     points_a, points_b = surface_points(a), surface_points(b)
+    one, other = frames(a), frames(b)
+    if mirrored:  # symmetries move boxes to left-handed axes
+        mirror = box_symmetry.reflections(one, other)
+        one = one.moved(mirror)
+        points_a = points_a @ mirror[:, :, :3].transpose(1, 2) + mirror[:, None, :, 3]
+        assert torch.linalg.det(one.rotation).max() < 0
     distance = (points_a[:, :, None] - points_b[:, None]).square().sum(3).min(2).values
-    found = nearest(frames(a), frames(b))
+    found = nearest(one, other)
     torch.testing.assert_close(found.distance, distance)
-    torch.testing.assert_close(nearest_distances(frames(a), frames(b)), distance)
-    centre, size, rotation = frames(b)
+    torch.testing.assert_close(nearest_distances(one, other), distance)
+    centre, size, rotation = other
     at = (found.point * size[:, None]) @ rotation.transpose(1, 2) + centre[:, None]
     torch.testing.assert_close((points_a - at).square().sum(2), distance)
 
 
-def test_losses_equal_the_plain_ones_in_values_and_gradients(rng: torch.Generator) -> None:
-    a, b = random_boxes(12, rng).requires_grad_(), random_boxes(12, rng).requires_grad_()
+@pytest.mark.parametrize("thickness", [None, 1e-3, 0.0])
+def test_losses_equal_the_plain_ones_in_values_and_gradients(
+    thickness: float | None, rng: torch.Generator
+) -> None:
+    a, b = random_boxes(12, rng), random_boxes(12, rng)
+    if thickness is not None:
+        a[:6, 3], b[3:, 5] = thickness, thickness
+    a, b = a.requires_grad_(), b.requires_grad_()
     for ours, theirs in ((box_loss, plain.box_loss), (anchor_loss, plain.anchor_loss)):
         expected = torch.stack([theirs(p, g) for p, g in zip(a, b, strict=True)])
         torch.testing.assert_close(ours(a, b), expected)
+        if thickness == 0:  # points of both sides are equally near: no gradient is the one
+            continue
         for side in (a, b):
             (one,) = torch.autograd.grad(ours(a, b).sum(), side, retain_graph=True)
             (other,) = torch.autograd.grad(expected.sum(), side, retain_graph=True)
@@ -92,29 +103,3 @@ def test_quaternions_and_directions_are_the_same_boxes(rng: torch.Generator) -> 
     again = quaternion_boxes(direction_boxes(boxes))
     torch.testing.assert_close(again[:, :6], boxes[:, :6])
     torch.testing.assert_close(rotation_matrix(again[:, 6:]), rotation_matrix(boxes[:, 6:]))
-
-
-@pytest.mark.parametrize("official", [False, True])
-def test_symmetries_equal_the_plain_ones(official: bool, rng: torch.Generator) -> None:
-    a, b = random_boxes(15, rng), random_boxes(15, rng)
-    points = torch.randn(6, 3, generator=rng, dtype=torch.float64)
-    one, other = frames(a), frames(b)
-    found = {
-        "TRANS_SYM": box_symmetry.translations(one, other),
-        "REF_SYM": box_symmetry.reflections(one, other),
-        "ROT_SYM": box_symmetry.rotations(one, other, official=official),
-    }
-    for kind, matrices in found.items():
-        for row, matrix in enumerate(matrices):
-            move = plain.symmetry(plain.RelationKind(kind), a[row], b[row], official=official)
-            torch.testing.assert_close(points @ matrix[:, :3].T + matrix[:, 3], move(points))
-
-
-def test_a_rotated_box_is_found_again(rng: torch.Generator) -> None:
-    box = frames(random_boxes(30, rng))
-    turn = rotation_matrix(random_boxes(30, rng)[:, 6:])
-    pivot = torch.randn(30, 3, 1, generator=rng, dtype=torch.float64)
-    image = box.moved(torch.cat([turn, pivot - turn @ pivot], dim=2))
-    again = box.moved(box_symmetry.rotations(box, image))
-    assert nearest_distances(again, image).max() < 1e-18
-    assert nearest_distances(image, again).max() < 1e-18

@@ -1,6 +1,6 @@
-"""The batched model against the plain recursion, and what must hold of any StructureNet."""
+"""What must hold of any StructureNet; test_structurenet_recursion.py says what it computes."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,180 +10,23 @@ import torch
 import shapegen
 from shapegen.core.seeding import seeded
 from shapegen.data.furniture import furniture
-from shapegen.structures.box_points import quaternion_boxes
-from shapegen.structures.part_tree import PartTree, PartTrees, Relation, RelationKind
+from shapegen.structures.part_tree import PartTree, PartTrees, RelationKind
 from shapegen.structures.relations import residuals
 from shapegen.structures.stability import shape_diagonal
-from shapegen.structures.structurenet import StructureNet, StructureNetConfig
-from shapegen.structures.structurenet_decoding import StructureLimits
-from tests.structures.structurenet_recursion import Recursion
-
-LABELS = (
-    "thing",
-    "thing/a",
-    "thing/b",
-    "thing/a/c",
-    "thing/b/c",
-    "thing/a/c/d",
-    "other",
-    "other/e",
+from shapegen.structures.structurenet import (
+    LossWeights,
+    StructureNet,
+    StructureNetConfig,
+    stretched,
 )
-KINDS = (RelationKind.ADJ, RelationKind.REF_SYM, RelationKind.TRANS_SYM, RelationKind.ROT_SYM)
-COUNTS = {"ADJ": 0, "REF_SYM": 6, "TRANS_SYM": 3, "ROT_SYM": 7}
-
-
-def random_box(rng: np.random.Generator) -> np.ndarray:
-    axes = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-    return np.concatenate([rng.normal(size=3) / 2, rng.uniform(0.1, 1, 3), axes[0], axes[1]])
-
-
-def random_tree(seed: int, *, widest: int = 4, deepest: int = 3) -> PartTree:
-    """A tree whose labels go down the table, with relations of every kind."""
-    rng = np.random.default_rng(seed)
-    parent, label, edges = [-1], ["thing"], []
-
-    def grow(node: int, depth: int) -> None:
-        below = [name for name in LABELS if name.rpartition("/")[0] == label[node]]
-        if not below or depth == deepest or (depth and rng.random() < 0.3):
-            return
-        children = []
-        for _ in range(int(rng.integers(1, widest + 1))):
-            children.append(len(parent))
-            parent.append(node)
-            label.append(str(rng.choice(below)))
-            grow(children[-1], depth + 1)
-        for place, a in enumerate(children):
-            for b in children[:place]:
-                for kind in KINDS:
-                    if rng.random() < 0.25:
-                        values = tuple(rng.normal(size=COUNTS[kind]).tolist())
-                        edges.append(Relation(kind, a, b, values))
-
-    grow(0, 0)
-    box = np.stack([random_box(rng) for _ in parent])
-    return PartTree(box, np.array(parent), tuple(label), tuple(edges))
-
-
-def small(**changes: Any) -> StructureNet:
-    config = StructureNetConfig(
-        labels=LABELS,
-        feature_dim=12,
-        hidden_dim=12,
-        max_children=4,
-        components=2,
-        prior_rank=2,
-        limits=StructureLimits(depth=5, nodes=10000),
-    )
-    with seeded(0):
-        model = StructureNet(replace(config, **changes)).double()
-    # Untrained networks hardly differ from node to node.
-    with torch.no_grad():
-        for value in model.parameters():
-            value.mul_(2.5)
-    return model
-
-
-OFFICIAL = {
-    "compat": "official",
-    "activation": "relu",
-    "context": False,
-    "bounded": True,
-    "match_labels": 0.0,
-    "match_exists": 0.0,
-}
-SETTINGS: dict[str, dict[str, Any]] = {
-    "ours": {},
-    "official": OFFICIAL,
-    "sums, three passes": OFFICIAL
-    | {"node_pool": "sum", "edge_pool": "sum", "encoder_passes": 3, "decoder_passes": 3},
-    "averages, no passes": OFFICIAL
-    | {"node_pool": "avg", "edge_pool": "max", "encoder_passes": 0, "decoder_passes": 0},
-}
-
-
-@pytest.fixture(params=list(SETTINGS), scope="module")
-def model(request: pytest.FixtureRequest) -> StructureNet:
-    return small(**SETTINGS[request.param])
+from shapegen.structures.structurenet_decoding import StructureLimits
+from shapegen.structures.tree_batch import TreeBatch
+from tests.structures.structurenet_cases import KINDS, LABELS, alone, random_tree, small
 
 
 @pytest.fixture(scope="module")
 def trees() -> PartTrees:
-    alone = replace(random_tree(0, deepest=0), label=("other",))
-    return PartTrees([*(random_tree(seed) for seed in range(1, 5)), alone])
-
-
-def test_values_and_gradients_equal_the_recursion(model: StructureNet, trees: PartTrees) -> None:
-    batch = model.prepare(trees).all
-    batch = replace(batch, box=batch.box.double())
-    posterior = model.posterior(batch)
-    features = model.encoder.root_features(
-        batch, quaternion_boxes(batch.box), batch.label + 1, model.kind_number[batch.edge_kind]
-    )
-    found = model.raw_losses(batch, posterior.mean)
-    names = [name for name, _ in model.named_parameters()]
-    total = torch.stack([value.sum() for value in found.values()]).sum()
-    gradients = torch.autograd.grad(total, list(model.parameters()), allow_unused=True)
-    plain = Recursion(model)
-    expected = []
-    for number, tree in enumerate(trees):
-        rows = torch.nonzero(batch.shape == number)[:, 0]
-        boxes = quaternion_boxes(batch.box[rows[batch.node[rows].argsort()]])
-        feature = plain.encode(tree, boxes)
-        torch.testing.assert_close(features[number], feature)
-        z = model.encoder.posterior(feature[None]).mean[0]
-        expected.append(plain.losses(tree, boxes, z))
-    for name, values in found.items():
-        torch.testing.assert_close(
-            values, torch.stack([each[name] for each in expected]), msg=name
-        )
-    total = torch.stack([value for each in expected for value in each.values()]).sum()
-    theirs = torch.autograd.grad(total, list(model.parameters()), allow_unused=True)
-    for name, ours, other in zip(names, gradients, theirs, strict=True):
-        other = torch.zeros_like(ours) if other is None and ours is not None else other
-        torch.testing.assert_close(ours, other, msg=lambda m, n=name: f"{n}: {m}")
-
-
-@pytest.mark.parametrize("setting", ["ours", "official"])
-def test_free_decoding_equals_the_recursion(setting: str, rng: torch.Generator) -> None:
-    model = small(**SETTINGS[setting] | {"labels": LABELS[:6]})
-    codes = 3 * torch.randn(12, model.latent_dim, generator=rng, dtype=torch.float64)
-    limits = StructureLimits(depth=3, nodes=10000)
-    decoded = model.decode_structures(codes, limits=limits)
-    assert len(decoded.shape) > 40
-    plain = Recursion(model)
-    with torch.no_grad():
-        expected = [plain.decode(code, limits.depth) for code in codes]
-    row = 0
-    edges = []
-
-    def visit(node: Any, parent: int, shape: int) -> int:
-        nonlocal row
-        own, row = row, row + 1
-        assert (decoded.shape[own], decoded.parent[own]) == (shape, parent)
-        assert decoded.label[own] == node["label"]
-        ours = quaternion_boxes(torch.from_numpy(decoded.box[own : own + 1]))[0]
-        sign = torch.sign(ours[6:] @ node["box"][6:])  # q and -q are one rotation
-        ours = torch.cat([ours[:6], sign * ours[6:]])
-        torch.testing.assert_close(ours, node["box"], atol=1e-9, rtol=0)
-        place = len(edges)
-        below = [visit(child, own, shape) for child in node["children"]]
-        edges[place:place] = [(below[a], below[b], k) for a, b, k in node.get("edges", [])]
-        return own
-
-    for shape, root in enumerate(expected):
-        visit(root, -1, shape)
-    assert row == len(decoded.shape)
-    if setting == "official":
-        assert [tuple(edge) for edge in decoded.edges.tolist()] == edges
-    else:
-        pairs = {tuple(sorted(edge[:2])) for edge in decoded.edges.tolist()}
-        assert len(pairs) > 5
-        assert all(a < b for a, b, _ in decoded.edges.tolist())
-        # Where both directions were likely, so is their mean; where neither was, it is not.
-        both = {(a, b, k) for a, b, k in edges if (b, a, k) in set(edges) and a < b}
-        neither = {tuple(edge) for edge in decoded.edges.tolist()} - set(edges)
-        assert both <= {tuple(edge) for edge in decoded.edges.tolist()}
-        assert not {(a, b, k) for a, b, k in neither if (b, a, k) not in set(edges)}
+    return PartTrees([*(random_tree(seed) for seed in range(1, 5)), alone()])
 
 
 def test_the_order_of_siblings_does_not_matter(trees: PartTrees) -> None:
@@ -230,6 +73,21 @@ def test_a_batch_is_its_shapes_one_by_one(trees: PartTrees) -> None:
         assert alone.edges == tree.edges or len(alone.edges) == len(tree.edges)
 
 
+def test_the_objective_is_the_weighted_losses_and_the_divergence(trees: PartTrees) -> None:
+    weights = LossWeights(*np.arange(0.5, 5, 0.5).tolist())
+    model = small(weights=weights).float()
+    batch = model.prepare(trees).all
+    (objective,) = model.objectives(rng=torch.Generator().manual_seed(7))
+    loss, logged = objective.loss(batch, 0)
+    posterior = model.posterior(batch)
+    code = posterior.rsample(rng=torch.Generator().manual_seed(7))
+    raw = model.raw_losses(batch, code) | {"kl": posterior.kl_standard()}
+    assert set(raw) == {field.name for field in fields(LossWeights)} == set(logged)
+    for name, value in raw.items():
+        torch.testing.assert_close(logged[name], getattr(weights, name) * value.mean())
+    torch.testing.assert_close(loss, torch.stack(list(logged.values())).sum())
+
+
 def test_training_lowers_the_loss() -> None:
     shapes = furniture(4, category="chair", seed=3)
     labels = sorted({name for tree in shapes for name in tree.label})
@@ -258,13 +116,7 @@ def with_parents(labels: list[str]) -> list[str]:
 
 
 def test_stretching_keeps_straight_boxes_and_the_codes_shape(rng: torch.Generator) -> None:
-    from shapegen.structures.structurenet import stretched
-
     shapes = furniture(3, category="table", seed=1)
-    model_batch = small(labels=("table",)).table
-    assert len(model_batch) == 2
-    from shapegen.structures.tree_batch import TreeBatch
-
     batch = TreeBatch.from_trees(shapes)
     moved = stretched(batch, 0.2, rng=rng)
     straight = (batch.box[:, 6:].abs() > 0.999).any(1) & (batch.box[:, 6] > 0.999)
