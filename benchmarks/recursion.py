@@ -13,12 +13,13 @@ from torch import Tensor
 from shapegen.structures.grass import GRASS
 from shapegen.structures.merge_tree import MergeTree
 
-TESTS = Path(__file__).resolve().parents[1] / "tests" / "structures" / "test_grass.py"
+TESTS = Path(__file__).resolve().parents[1] / "tests" / "structures"
 
 
 @cache
-def _oracle() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("grass_recursion", TESTS)
+def oracle(name: str) -> ModuleType:
+    """A module of the tests."""
+    spec = importlib.util.spec_from_file_location(f"oracle_{name}", TESTS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -32,7 +33,7 @@ def step(model: GRASS, trees: list[MergeTree], optimizers: list[torch.optim.Opti
     total = torch.zeros((), dtype=torch.float64)
     for tree in trees:
         eps = torch.randn(model.latent_dim, generator=rng, dtype=torch.float64)
-        losses = _oracle().recursive_losses(model, tree, eps)
+        losses = oracle("test_grass").recursive_losses(model, tree, eps)
         weighted = sum(term for name, term in losses.items() if name != "kl")
         total = total + weighted + model.config.kl_weight * losses["kl"]
     for optimizer in optimizers:
@@ -44,4 +45,4 @@ def step(model: GRASS, trees: list[MergeTree], optimizers: list[torch.optim.Opti
 
 def decode(model: GRASS, codes: Tensor) -> list[MergeTree]:
     """Free decoding, shape by shape."""
-    return [_oracle().recursive_decode(model, code) for code in codes]
+    return [oracle("test_grass").recursive_decode(model, code) for code in codes]

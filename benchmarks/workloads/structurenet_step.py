@@ -5,17 +5,14 @@ from __future__ import annotations
 import torch
 
 from benchmarks.harness import Workload
-from benchmarks.structurenet import TREES, official_model, prepared
+from benchmarks.structurenet import TREES, adam, official_model, prepared, recursive_step
 
 
 def prepare(device: torch.device) -> Workload:
     model = official_model(device).train()
     data = prepared()
     (objective,) = model.objectives(rng=torch.Generator(device).manual_seed(0))
-    optimizers = [
-        torch.optim.Adam(part.parameters(), lr=1e-3, fused=True)
-        for part in (model.encoder, model.decoder)
-    ]
+    optimizers = adam(model)
     rows = torch.arange(TREES)
 
     def step() -> None:
@@ -27,4 +24,11 @@ def prepare(device: torch.device) -> Workload:
             optimizer.step()
 
     facts = {"trees": TREES, "nodes": len(data[rows].box), "setting": "official"}
-    return Workload(run=step, original_s=3.2, facts=facts)
+    plain = official_model(torch.device("cpu")).train()
+    plain_optimizers = adam(plain)
+    return Workload(
+        run=step,
+        original_s=3.2,
+        recursion=lambda: recursive_step(plain, plain_optimizers),
+        facts=facts,
+    )
