@@ -11,6 +11,7 @@ import struct
 import warnings
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,7 @@ def read_mesh_nodes(path: str | Path, *, up: Up = "y") -> MeshNode:
     if extension in (".glb", ".gltf"):
         document = read_document(path, max_nodes=_MAX_FILE_NODES)
         _refuse_compressed(document, path)
+        _refuse_missing(document, path)
         names = _names(document)
     try:
         scene = _gltf_scene(path, document) if names else _scene(path)
@@ -121,6 +123,18 @@ def _refuse_compressed(document: dict[str, Any], path: Path) -> None:
                 raise ValueError(f"{path}: its vertices are quantised; save it without that")
 
 
+def _refuse_missing(document: dict[str, Any], path: Path) -> None:
+    for buffer in document.get("buffers", []):
+        if _is_beside(buffer) and not (path.parent / unquote(buffer["uri"])).is_file():
+            raise ValueError(f"{path}: its file {buffer['uri'][:80]!r} is not beside it")
+
+
+def _is_beside(buffer: dict[str, Any]) -> bool:
+    """Whether a buffer lies in a file of its own."""
+    uri = buffer.get("uri")
+    return isinstance(uri, str) and not uri.startswith("data:")
+
+
 def _names(document: dict[str, Any]) -> list[str]:
     """A name for every node of a glTF file; ours, and what programs made of them, say a label."""
     names = []
@@ -137,8 +151,13 @@ def _gltf_scene(path: Path, document: dict[str, Any]) -> Any:
     import trimesh
 
     nodes = [{**node, "name": str(number)} for number, node in enumerate(document["nodes"])]
-    text = json.dumps({**document, "nodes": nodes}).encode()
-    options: dict[str, Any] = {"process": False, "skip_materials": True, "merge_primitives": True}
+    # The loader takes names of files as they stand.
+    buffers = [
+        {**each, "uri": unquote(each["uri"])} if _is_beside(each) else each
+        for each in document.get("buffers", [])
+    ]
+    text = json.dumps({**document, "nodes": nodes, "buffers": buffers}).encode()
+    options: dict[str, Any] = {"process": False, "skip_materials": True}
     if path.suffix.lower() == ".gltf":
         resolver = trimesh.resolvers.FilePathResolver(str(path))
         return trimesh.load_scene(io.BytesIO(text), file_type="gltf", resolver=resolver, **options)
@@ -178,8 +197,12 @@ def _scene_node(scene: Any, names: list[str], file: str, turn: Array) -> MeshNod
     made: dict[str, MeshNode] = {}
     for name in reversed(order):
         matrix, geometry = graph.get(name)
+        pieces = [made.pop(c) for c in below.get(name, []) if c in made and _is_piece(c, names)]
+        corners = [piece.vertices for piece in pieces if piece.vertices is not None]
+        own = _vertices(scene.geometry.get(geometry), matrix, turn)
+        corners += [] if own is None else [own]
+        vertices = np.concatenate(corners) if corners else None
         children = [made[child] for child in below.get(name, []) if child in made]
-        vertices = _vertices(scene.geometry.get(geometry), matrix, turn)
         if vertices is None and not children:
             continue
         if names:
@@ -198,6 +221,12 @@ def _scene_node(scene: Any, names: list[str], file: str, turn: Array) -> MeshNod
             vertices = None
         made[name] = MeshNode(label, children, vertices, order=number)
     return made.get(graph.base_frame)
+
+
+def _is_piece(name: str, names: list[str]) -> bool:
+    """Whether the loader made a node of one material of a glTF node's mesh: ``7_a1b2c3``."""
+    number, _, rest = name.partition("_")
+    return bool(names and rest and number.isdigit())
 
 
 def _vertices(geometry: Any, matrix: Array, turn: Array) -> Array | None:

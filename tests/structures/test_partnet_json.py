@@ -258,6 +258,14 @@ def test_ids_can_be_ignored(tmp_path: Path) -> None:
     assert read_partnet(path, renumber=True)[0].instance.tolist() == [0, 1, 2, 3]
 
 
+def test_unlabelled_parts_may_share_their_id(tmp_path: Path) -> None:
+    path = put(tmp_path, node(0, children=[node(3, children=[node(-1)]), node(-1), node(-1)]))
+    (tree,) = read_partnet(path)
+    assert tree.instance.tolist() == [0, 3, -1, -2, -3]
+    write_partnet([tree], tmp_path / "b.json")
+    assert read_partnet(tmp_path / "b.json")[0].instance.tolist() == [0, 3, -1, -2, -3]
+
+
 def test_mended_boxes_are_counted_and_warned_of_once(tmp_path: Path) -> None:
     bad = node(0, children=[node(1, box=box(_6=0.8)), node(2, box=box(_4=0.0)), node(3)])
     lines = [json.dumps({"id": str(k), "root": bad}) for k in range(3)]
