@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -25,6 +25,11 @@ class Shapes(Protocol):
 
     def __getitem__(self, index: Any, /) -> Any:
         """One shape by a number; a batch of the same kind by a slice or several numbers."""
+        ...
+
+    @classmethod
+    def join(cls, batches: Sequence[Any], /) -> Any:
+        """One batch from several of the same kind."""
         ...
 
     def to_scene(self) -> Scene:

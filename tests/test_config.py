@@ -195,9 +195,12 @@ def test_a_run_is_read_overridden_and_written_back(run_file: Path, tmp_path: Pat
     assert run.data.path == str(run_file.parent / "shapes.npz")
     here = config.load_run(run_file, ["data.path=x.npz"])
     assert here.data.path == str(Path.cwd() / "x.npz")
+    several = config.load_run(run_file, ["data.path=[x.npz, '${A}/y.npz']"])
+    assert several.data.path == (str(Path.cwd() / "x.npz"), "${A}/y.npz")
     for name in ("again.yaml", "again.json"):
-        config.dump(run, tmp_path / "elsewhere" / name)
-        assert config.load_run(tmp_path / "elsewhere" / name) == run
+        for one in (run, several):
+            config.dump(one, tmp_path / "elsewhere" / name)
+            assert config.load_run(tmp_path / "elsewhere" / name) == one
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ def test_files_and_validation_files(shapes: PartTrees, tmp_path: Path) -> None:
     assert len(split.train) == 5
     assert split.validation is not None
     assert len(split.validation) == 2
+    both = load_data(DataConfig(path=(str(tmp_path / "b.jsonl"), str(tmp_path / "a.jsonl"))))
+    assert numbers(both.train, shapes) == [5, 6, 0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -111,16 +111,9 @@ def write_files(
     for name, shape in zip(names, shapes, strict=True):
         shape.write(folder / name)
     if extension == "json":
-        joined(shapes).write(folder / "samples.jsonl")
+        type(shapes[0]).join(shapes).write(folder / "samples.jsonl")
     write_manifest(folder, names, seeds or [None] * len(names), **facts, count=len(names))
     return names
-
-
-def joined(batches: Sequence[Any]) -> Any:
-    """One batch of part trees from many."""
-    from shapegen.structures.part_tree import PartTrees
-
-    return PartTrees([tree for batch in batches for tree in batch])
 
 
 def singles(batch: Any) -> list[Any]:

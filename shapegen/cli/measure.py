@@ -125,7 +125,7 @@ def is_file_of(run: RunConfig, path: Path) -> bool:
     """Whether a path is the file that a run read, some of which it was trained on."""
     from shapegen.config import expand
 
-    return run.data.path is not None and expand(run.data.path).resolve() == path.resolve()
+    return any(expand(own).resolve() == path.resolve() for own in run.data.paths)
 
 
 def report(result: dict[str, Any], table: Any, json_file: Path | None) -> None:

@@ -17,9 +17,9 @@ from shapegen.config import strict, yaml_files
 class DataConfig:
     """Where the shapes come from and which of them are kept from training."""
 
-    path: str | None = None
-    """A file of shapes. ``${NAME}`` is an environment variable; a relative path in a
-    configuration file starts at that file's folder."""
+    path: str | tuple[str, ...] | None = None
+    """A file of shapes, or several, one after the other. ``${NAME}`` is an environment variable;
+    a relative path in a configuration file starts at that file's folder."""
     name: str | None = None
     """Instead of a path: a procedural set of the catalog, made on the spot."""
     count: int | None = None
@@ -38,6 +38,8 @@ class DataConfig:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.path == ():
+            raise ValueError("path must name at least one file; got an empty list")
         if (self.path is None) == (self.name is None):
             raise ValueError("exactly one of `path` (a file) and `name` (a procedural set) is due")
         if (self.name is None) != (self.count is None):
@@ -52,6 +54,11 @@ class DataConfig:
                 raise ValueError(
                     f"{key} must be a number of shapes or a share below 1; got {value}"
                 )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files of :attr:`path`."""
+        return (self.path,) if isinstance(self.path, str) else self.path or ()
 
 
 @dataclass(frozen=True)
@@ -242,6 +249,14 @@ def _anchor(values: dict[str, Any], folder: Path) -> None:
     if not isinstance(data, dict):
         return
     for key in ("path", "validation_path"):
-        path = data.get(key)
-        if isinstance(path, str) and path and not path.startswith(("$", "~")):
-            data[key] = str(Path(os.path.abspath(folder / path)))
+        given = data.get(key)
+        if isinstance(given, list):
+            data[key] = [_anchored(path, folder) for path in given]
+        else:
+            data[key] = _anchored(given, folder)
+
+
+def _anchored(path: Any, folder: Path) -> Any:
+    if isinstance(path, str) and path and not path.startswith(("$", "~")):
+        return str(Path(os.path.abspath(folder / path)))
+    return path

@@ -211,6 +211,11 @@ class PartTrees(Sequence[PartTree]):
     def __init__(self, trees: Sequence[PartTree]) -> None:
         self._trees = tuple(trees)
 
+    @classmethod
+    def join(cls, batches: Sequence[PartTrees]) -> PartTrees:
+        """One batch from several."""
+        return cls([tree for batch in batches for tree in batch])
+
     def __len__(self) -> int:
         return len(self._trees)
 

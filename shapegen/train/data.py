@@ -50,8 +50,9 @@ Index = NDArray[np.int64]
 
 
 def _all(config: DataConfig) -> Shapes:
-    if config.path is not None:
-        return _read(config.path)
+    if config.paths:
+        parts = [_read(path) for path in config.paths]
+        return parts[0] if len(parts) == 1 else type(parts[0]).join(parts)
     from shapegen.data.catalog import make
 
     assert config.name is not None
