@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -25,11 +25,6 @@ class Shapes(Protocol):
 
     def __getitem__(self, index: Any, /) -> Any:
         """One shape by a number; a batch of the same kind by a slice or several numbers."""
-        ...
-
-    @classmethod
-    def join(cls, batches: Sequence[Any], /) -> Any:
-        """One batch from several of the same kind."""
         ...
 
     def to_scene(self) -> Scene:
@@ -147,6 +142,19 @@ class Calibrated(Protocol):
 
     calibrate: Callable[..., None]
     """``calibrate(prepared, *, rng)``: measure the data and store what sampling needs."""
+
+
+@runtime_checkable
+class Initialised(Protocol):
+    """A model that takes over trained weights that its config names.
+
+    :func:`shapegen.fit` calls :meth:`initialise` before the first step of a run. A model that was
+    saved since holds the weights itself, and its config names none.
+    """
+
+    initialise: Callable[..., None]
+    """``initialise(*, resumed)``: read the weights, unless the run goes on from a state that holds
+    them; in either case the config then names none."""
 
 
 class Likelihood(ABC):

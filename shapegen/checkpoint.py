@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,15 @@ from torch import Tensor
 
 from shapegen import __version__, registry
 from shapegen.base import GenerativeModel
-from shapegen.config.strict import from_dict, nearest, to_dict
+from shapegen.config.strict import to_dict
 from shapegen.core.device import choose_device
-from shapegen.formats.tensors import read_tensors, write_tensors
 from shapegen.formats.tensors import sha256 as sha256
-
-FORMAT_VERSION = 1
-"""Rises when an older shapegen could misread a file."""
-
-SUFFIX = ".safetensors"
+from shapegen.formats.tensors import write_tensors
+from shapegen.model_files import FORMAT_VERSION, read_model
+from shapegen.model_files import SUFFIX as SUFFIX
+from shapegen.model_files import header as header
+from shapegen.model_files import locate as locate
+from shapegen.model_files import shipped as shipped
 
 
 def save(
@@ -78,63 +77,14 @@ def load(
             newer format; in one line.
     """
     where = choose_device(device)
-    path = locate(name_or_path)
-    tensors, values = _read(path)
-    if expect is not None and values["model"] != expect:
-        registry.entry(expect)
-        raise ValueError(f"{path} holds the model `{values['model']}`; `{expect}` is due")
+    found = read_model(name_or_path, expect=expect)
     try:
-        config = from_dict(registry.config_class(values["model"]), values["config"])
         # The first weights are overwritten: the caller's random stream must not feel them.
-        model = registry.build_seeded(values["model"], config, 0)
-        _fill(model, tensors)
+        model = registry.build_seeded(found.name, found.config, 0)
+        _fill(model, found.tensors)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{found.path}: {error}") from None
     return model.to(where).eval()
-
-
-def header(name_or_path: str | Path) -> dict[str, Any]:
-    """What a checkpoint says of itself: ``model config info shapegen format_version path``.
-
-    Raises:
-        ValueError: As :func:`load`.
-    """
-    path = locate(name_or_path)
-    return _read(path)[1] | {"path": str(path)}
-
-
-def shipped() -> list[str]:
-    """Names of the models whose weights come with the package."""
-    folder = resources.files("shapegen") / "weights"
-    if not folder.is_dir():
-        return []
-    return sorted(
-        each.name.removesuffix(SUFFIX) for each in folder.iterdir() if each.name.endswith(SUFFIX)
-    )
-
-
-def locate(name_or_path: str | Path) -> Path:
-    """The file that :func:`load` reads; what exists on disk comes before a shipped name.
-
-    Raises:
-        ValueError: There is none.
-    """
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
-    found = [path / f"{kind}{SUFFIX}" for kind in ("best", "last")]
-    for file in found:
-        if file.is_file():
-            return file
-    name = str(name_or_path)
-    if name in shipped():
-        return Path(str(resources.files("shapegen") / "weights" / f"{name}{SUFFIX}"))
-    if path.is_dir():
-        raise ValueError(f"the folder {path} holds neither {found[0].name} nor {found[1].name}")
-    raise ValueError(
-        f"no checkpoint `{name}`: neither a file, a run's folder nor a shipped model; shipped "
-        f"models: {nearest(name, shipped())}"
-    )
 
 
 def _halved(name: str, value: Tensor) -> Tensor:
@@ -144,26 +94,6 @@ def _halved(name: str, value: Tensor) -> Tensor:
     if not bool(torch.isfinite(rounded).all()):
         raise ValueError(f"`{name}` has numbers beyond float16: save it without half")
     return rounded
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors, values = read_tensors(path)
-    if values.get("kind") != "model":
-        raise ValueError(
-            f"{path} is not a model's checkpoint but a {values.get('kind')!r} file; "
-            "load best.safetensors or last.safetensors"
-        )
-    version = values.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ValueError(
-            f"{path} has format version {version}, written by shapegen {values.get('shapegen')}; "
-            f"this is {__version__}, which reads up to {FORMAT_VERSION}: upgrade shapegen"
-        )
-    try:
-        registry.entry(values["model"])
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    return tensors, values
 
 
 def _fill(model: GenerativeModel, tensors: Mapping[str, Tensor]) -> None:

@@ -16,7 +16,7 @@ SOURCE = ROOT / "shapegen"
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"core", "scene", "formats"}),
-    frozenset({"base", "config", "registry"}),
+    frozenset({"base", "config", "registry", "model_files"}),
     frozenset({"images", "structures", "points", "fields", "graphs"}),
     frozenset({"metrics", "data", "view", "interop", "checkpoint"}),
     frozenset({"train"}),

@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from shapegen import checkpoint, registry
+from shapegen import checkpoint, model_files, registry
 from shapegen.config import to_dict
 from shapegen.formats.tensors import read_tensors, write_tensors
 from tests import toy_model
@@ -118,7 +118,7 @@ def test_a_shipped_name_is_found_and_a_folder_of_that_name_comes_first(
 ) -> None:
     package = tmp_path / "package"
     checkpoint.save(model, package / "weights" / "chairs.safetensors")
-    monkeypatch.setattr(checkpoint.resources, "files", lambda name: package)
+    monkeypatch.setattr(model_files.resources, "files", lambda name: package)
     monkeypatch.chdir(tmp_path)
     assert checkpoint.shipped() == ["chairs"]
     assert checkpoint.locate("chairs").parent == package / "weights"

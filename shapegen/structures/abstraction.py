@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -17,10 +17,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shapegen.base import Autoencoder
+from shapegen.config import expand
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.core.pointnet import PointNet
+from shapegen.model_files import StoredModel, read_model
 from shapegen.structures.depth_map import SIZE, depth_map
 from shapegen.structures.part_tree import PartTree, PartTrees
 from shapegen.structures.structurenet import StructureNet, StructureNetConfig
@@ -35,8 +37,12 @@ _ENCODE_BATCH = 128
 class AbstractionConfig:
     """Options of :class:`Abstraction`."""
 
-    structure: StructureNetConfig = field(default_factory=StructureNetConfig)
-    """The model whose latent is aimed at."""
+    structure: StructureNetConfig | None = None
+    """The model whose latent is aimed at; read from ``structure_weights`` if that is given."""
+    structure_weights: str = ""
+    """A trained StructureNet: a shipped name, a run's folder or a file, with ``${NAME}`` for
+    environment variables. Its weights are taken over before training; afterwards they lie in
+    this model's own file."""
     source: Literal["points", "depth"] = "points"
     """What shapes are seen as: points on the surface, or a depth map (:mod:`.depth_map`)."""
     points: int = 2048
@@ -48,6 +54,10 @@ class AbstractionConfig:
     """Of the first of four convolutions; each following one has twice as many."""
 
     def __post_init__(self) -> None:
+        if self.structure is None:
+            aim = self.structure_weights
+            found = _stored(aim).config if aim else StructureNetConfig()
+            object.__setattr__(self, "structure", found)
         for name in ("points", "hidden_dim", "image_channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -83,7 +93,7 @@ class Abstraction(Autoencoder):
     """A frozen StructureNet, and an encoder into its latent from another kind of data.
 
     ``encode`` and ``reconstruct`` take point clouds or depth maps; the latter gives part trees.
-    The model to aim at is ``model.structure``: load its weights before training.
+    The model to aim at is ``model.structure``.
 
     Args:
         config: Options.
@@ -95,6 +105,7 @@ class Abstraction(Autoencoder):
     def __init__(self, config: AbstractionConfig) -> None:
         super().__init__()
         self.config = config
+        assert config.structure is not None
         self.structure = StructureNet(config.structure).requires_grad_(False)
         self.encoder = (
             _PointEncoder(config, self.latent_dim)
@@ -105,7 +116,23 @@ class Abstraction(Autoencoder):
     @property
     def latent_dim(self) -> int:
         """Length of a latent vector."""
-        return self.config.structure.feature_dim
+        return self.structure.latent_dim
+
+    def initialise(self, *, resumed: bool) -> None:
+        """Take over the weights of the StructureNet that the config names, if it names one.
+
+        Args:
+            resumed: The weights come with the state of a run: only forget the name.
+
+        Raises:
+            ValueError: There is no such model, or the config is of another.
+        """
+        if self.config.structure_weights and not resumed:
+            found = _stored(self.config.structure_weights)
+            if found.config != self.config.structure:
+                raise ValueError(f"{found.path} is of another structure than the config says")
+            self.structure.load_state_dict(found.tensors)
+        self.config = replace(self.config, structure_weights="")
 
     def prepare(self, shapes: Sequence[PartTree]) -> ViewData:
         """Look at part trees, and find their codes by the frozen encoder."""
@@ -172,6 +199,10 @@ class Abstraction(Autoencoder):
     ) -> PartTrees:
         """Decode codes by the frozen model."""
         return self.structure.decode(z, rng=rng)
+
+
+def _stored(name_or_path: str) -> StoredModel:
+    return read_model(expand(name_or_path), expect=StructureNet.name)
 
 
 class _PointEncoder(nn.Module):

@@ -52,7 +52,9 @@ Index = NDArray[np.int64]
 def _all(config: DataConfig) -> Shapes:
     if config.paths:
         parts = [_read(path) for path in config.paths]
-        return parts[0] if len(parts) == 1 else type(parts[0]).join(parts)
+        kind: Any = type(parts[0])  # every container that is read can join its like
+        joined: Shapes = parts[0] if len(parts) == 1 else kind.join(parts)
+        return joined
     from shapegen.data.catalog import make
 
     assert config.name is not None

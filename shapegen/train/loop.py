@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shapegen.base import GenerativeModel, Prepared, Shapes
+from shapegen.base import GenerativeModel, Initialised, Prepared, Shapes
 from shapegen.config import TrainConfig, from_dict
 from shapegen.core.seeding import seeded
 from shapegen.train import parallel, streams
@@ -33,7 +33,7 @@ def fit(
     bit, to one that was not. Ctrl-C, SIGTERM and the end of ``max_minutes`` save and return.
 
     Args:
-        model: Keeps its weights as the first ones.
+        model: Keeps its weights as the first ones, but for those that its config names.
         data: Shapes, or what ``model.prepare`` made of them.
         config: Or a mapping of its fields; default: every field's default.
         out: Folder, made if missing.
@@ -61,6 +61,8 @@ def fit(
         seeded(config.seed + fabric.global_rank, fabric.device),
         streams.StopRequest(config.max_minutes) as stop,
     ):
+        if isinstance(model, Initialised):
+            model.initialise(resumed=old is not None)
         model.to(fabric.device)
         parallel.same_start(model, fabric)
         trainer = Trainer(model, data, config, folder, fabric, validation)

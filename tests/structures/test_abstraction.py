@@ -1,10 +1,14 @@
 """Encoders from point clouds and depth maps into a frozen StructureNet's latent."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 import shapegen
+from shapegen.config import to_dict
 from shapegen.core import boxes as box_algebra
 from shapegen.core.pointnet import PointNet
 from shapegen.core.seeding import seeded
@@ -59,6 +63,46 @@ def test_saved_and_loaded_it_is_the_same(
     shapegen.save(model, f"{tmp_path}/a.safetensors")
     again = shapegen.load(f"{tmp_path}/a.safetensors")
     torch.testing.assert_close(again.encode(seen), model.encode(seen))
+
+
+def test_a_trained_structure_is_taken_over_once(
+    model: Abstraction, shapes: PartTrees, tmp_path: Path
+) -> None:
+    """The run holds the weights from then on: it goes on, and is used, without their file."""
+    trained = model.structure
+    aim = tmp_path / "aim.safetensors"
+    shapegen.save(trained, aim)
+    sizes = {"source": model.config.source, "hidden_dim": 16, "image_channels": 2, "points": 64}
+    fresh = shapegen.build("abstraction", structure_weights=str(aim), **sizes)
+    assert isinstance(fresh, Abstraction)
+    assert fresh.config.structure == trained.config
+    settings = {"epochs": 2, "batch_size": 4, "max_minutes": 1e-9}
+    shapegen.fit(fresh, shapes, settings, out=tmp_path / "run", progress=False)
+    for name, value in trained.state_dict().items():
+        assert torch.equal(fresh.structure.state_dict()[name], value), name
+    again = shapegen.build("abstraction", **to_dict(fresh.config) | {"structure_weights": "gone"})
+    aim.unlink()
+    settings.pop("max_minutes")
+    with pytest.raises(ValueError, match="no checkpoint `gone`"):
+        shapegen.fit(again, shapes, settings, out=tmp_path / "other", progress=False)
+    run = shapegen.fit(again, shapes, settings, out=tmp_path / "run", resume=True, progress=False)
+    assert run.step == 4
+    loaded = shapegen.load(tmp_path / "run")
+    assert loaded.config.structure_weights == ""
+    for name, value in trained.state_dict().items():
+        assert torch.equal(loaded.structure.state_dict()[name], value), name
+
+
+def test_weights_of_something_else_are_refused(model: Abstraction, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    shapegen.save(model, path)
+    with pytest.raises(ValueError, match="holds the model `abstraction`; `structurenet` is due"):
+        AbstractionConfig(structure_weights=str(path))
+    other = replace(model.structure.config, feature_dim=8)
+    shapegen.save(model.structure, path)
+    config = AbstractionConfig(structure=other, structure_weights=str(path))
+    with pytest.raises(ValueError, match="of another structure than the config says"):
+        Abstraction(config).initialise(resumed=False)
 
 
 def test_bad_input_is_refused(model: Abstraction) -> None:
