@@ -11,7 +11,7 @@ from torch import Tensor
 
 from shapegen import __version__, registry
 from shapegen.base import GenerativeModel
-from shapegen.config.strict import to_dict
+from shapegen.config.strict import from_dict, to_dict
 from shapegen.core.device import choose_device
 from shapegen.formats.tensors import sha256 as sha256
 from shapegen.formats.tensors import write_tensors
@@ -63,6 +63,7 @@ def load(
     device: str | torch.device | None = None,
     *,
     expect: str | None = None,
+    **changes: Any,
 ) -> GenerativeModel:
     """Load a model, ready to use: in eval mode, on ``device``.
 
@@ -71,20 +72,36 @@ def load(
             or a ``.safetensors`` file.
         device: ``cpu`` if left out, ``cuda``, ``cuda:1``, or ``auto``.
         expect: The model that it must be, such as ``grass``.
+        **changes: Fields of its config to change, as plain values: those in which the weights
+            have no part, such as ``project=True`` of a StructureNet.
 
     Raises:
         ValueError: Nothing there, not a checkpoint of ours, damaged, of another model, or of a
-            newer format; in one line.
+            newer format; a change that is unknown or does not fit the weights; in one line.
     """
     where = choose_device(device)
     found = read_model(name_or_path, expect=expect)
     try:
+        config = from_dict(
+            type(found.config), _merged(to_dict(found.config), changes), at=found.name
+        )
         # The first weights are overwritten: the caller's random stream must not feel them.
-        model = registry.build_seeded(found.name, found.config, 0)
+        model = registry.build_seeded(found.name, config, 0)
         _fill(model, found.tensors)
     except ValueError as error:
         raise ValueError(f"{found.path}: {error}") from None
     return model.to(where).eval()
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with changes, section by section."""
+    result = dict(values)
+    for key, change in changes.items():
+        old = result.get(key)
+        if isinstance(old, Mapping) and isinstance(change, Mapping):
+            change = _merged(old, change)
+        result[key] = change
+    return result
 
 
 def _halved(name: str, value: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,20 @@ def test_a_loaded_model_is_the_saved_one(model: Toy, path: Path) -> None:
     ]
     assert torch.equal(draws[0], draws[1])
     assert checkpoint.header(path)["info"] == {"step": 3}
+
+
+def test_options_can_be_changed_where_the_weights_fit(model: Toy, path: Path) -> None:
+    loaded = checkpoint.load(path, noise=0.5)
+    assert loaded.config == replace(model.config, noise=0.5)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    for changes, message in (
+        ({"width": 3}, "not the weights of this `toy` model"),
+        ({"noisy": 1}, "unknown key `toy.noisy`; did you mean `toy.noise`"),
+        ({"noise": "much"}, "`toy.noise` must be a number"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            checkpoint.load(path, **changes)
 
 
 def test_the_same_model_gives_the_same_bytes(model: Toy, path: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,14 @@ def test_a_folder_of_meshes_is_imported_without_its_rejects(tmp_path: Path) -> N
 
 def test_data_info_of_a_model(model: Path) -> None:
     assert re.search(r"model +grass", run("data", "info", model).stdout)
+
+
+def test_convert_changes_options_of_a_run(model: Path, tmp_path: Path) -> None:
+    changes = ("--set", "settle=true", "--set", "limits.nodes=7")
+    out = tmp_path / "changed.safetensors"
+    run("convert", model, "--model", "grass", *changes, "--out", out)
+    before, after = shapegen.load(model).config, shapegen.load(out).config
+    assert after == replace(before, settle=True, limits=replace(before.limits, nodes=7))
 
 
 def test_convert(tmp_path: Path) -> None:

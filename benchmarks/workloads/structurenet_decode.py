@@ -1,4 +1,4 @@
-"""Free decoding of 32 codes by the shipped weights: posterior means of furniture of 20-28 nodes."""
+"""Free decoding of 32 codes, means of furniture of 20-28 nodes, by the shipped weights."""
 
 from __future__ import annotations
 

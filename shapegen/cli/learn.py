@@ -64,15 +64,22 @@ def convert(
         Path | None,
         typer.Option(help="StructureNet's table of labels (part_semantics/Chair.txt)."),
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change an option of the model."),
+    ] = None,
 ) -> None:
     """Turn an original implementation's checkpoint, or a run, into one file of ours."""
     from shapegen.checkpoint import load, save
+    from shapegen.config.yaml_files import override
     from shapegen.structures.vocabulary import read_vocabulary
 
+    options = override({}, changes or ())
     if (checkpoint / "last.safetensors").is_file():
-        found = load(checkpoint, expect=model)
+        found = load(checkpoint, expect=model, **options)
     else:
-        options = {} if labels is None else {"vocabulary": read_vocabulary(labels).labels}
+        if labels is not None:
+            options["vocabulary"] = read_vocabulary(labels).labels
         found = shapegen.interop.load_official(model, checkpoint, **options)
     save(found, out, half=half)
     typer.echo(f"{out}")
