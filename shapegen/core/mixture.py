@@ -53,19 +53,27 @@ class GaussianMixture(nn.Module):
         self.register_buffer("mean", torch.zeros(components, rank))
         self.register_buffer("scale_tril", torch.eye(rank).repeat(components, 1, 1))
 
-    def sample(self, n: int, *, rng: torch.Generator | None = None) -> Float[Tensor, "n dim"]:
-        """Draw ``n`` vectors."""
+    def sample(
+        self, n: int, *, temperature: float = 1.0, rng: torch.Generator | None = None
+    ) -> Float[Tensor, "n dim"]:
+        """Draw ``n`` vectors.
+
+        Args:
+            n: How many.
+            temperature: Factor of the standard deviations about the means of the components.
+            rng: Random stream.
+        """
         device = self.mean.device if rng is None else rng.device
         weights = self.log_weight.exp().to(device)
         component = torch.multinomial(weights, n, replacement=True, generator=rng)
         component = component.to(self.mean.device)
         noise = standard_normal((n, self.mean.shape[1]), like=self.mean, rng=rng)
-        inside = self.mean[component] + torch.einsum(
+        inside = self.mean[component] + temperature * torch.einsum(
             "nij,nj->ni", self.scale_tril[component], noise
         )
         across = standard_normal((n, len(self.centre)), like=self.mean, rng=rng)
         across = across - across @ self.basis.T @ self.basis
-        return self.centre + inside @ self.basis + self.residual * across
+        return self.centre + inside @ self.basis + temperature * self.residual * across
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
         """Log-density in nats."""

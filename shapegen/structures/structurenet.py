@@ -109,6 +109,9 @@ class StructureNetConfig:
     """Gaussians of the mixture prior."""
     prior_rank: int = 32
     """Principal directions of the codes that the mixture resolves."""
+    temperature: float = 1.0
+    """Factor of the prior's standard deviations, of every Gaussian about its own mean; below 1
+    samples are sounder and less diverse."""
     project: bool = False
     """Move decoded boxes by as little as makes the predicted relations hold
     (:mod:`shapegen.structures.projection`)."""
@@ -122,6 +125,8 @@ class StructureNetConfig:
         for name in ("feature_dim", "hidden_dim", "max_children", "components", "prior_rank"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be above 0; got {self.temperature}")
         for name in ("encoder_passes", "decoder_passes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
@@ -324,9 +329,10 @@ class StructureNet(Autoencoder):
     ) -> Float[Tensor, "n latent"]:
         """Draw codes from the config's prior."""
         if self.mixture is not None:
-            return self.mixture.sample(n, rng=rng)
+            return self.mixture.sample(n, temperature=self.config.temperature, rng=rng)
         like = self.decoder.child_decoder.mlp_sem.weight
-        return standard_normal((n, self.latent_dim), like=like, rng=rng)
+        noise = standard_normal((n, self.latent_dim), like=like, rng=rng)
+        return self.config.temperature * noise
 
     def calibrate(self, prepared: TreeData, *, rng: torch.Generator | None = None) -> None:
         """Fit the mixture prior to the codes of the training data."""

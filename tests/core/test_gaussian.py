@@ -121,6 +121,20 @@ def test_a_mixtures_draws_follow_its_density(rng: torch.Generator) -> None:
     assert abs(float(mixture.log_prob(draws).mean() - again.log_prob(draws).mean())) < 0.05
 
 
+def test_a_temperature_scales_draws_about_the_means_of_their_components(
+    rng: torch.Generator,
+) -> None:
+    mixture = GaussianMixture(3, 3, rank=2)
+    mixture.fit(clusters(rng), rng=rng)
+    means = mixture.centre + mixture.mean @ mixture.basis
+    apart = []
+    for temperature in (1.0, 0.5, 1e-9):
+        draws = mixture.sample(500, temperature=temperature, rng=torch.Generator().manual_seed(1))
+        apart.append(draws - means[torch.cdist(draws, means).argmin(1)])
+    torch.testing.assert_close(apart[1], 0.5 * apart[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(apart[2], torch.zeros_like(apart[2]), atol=1e-5, rtol=0)
+
+
 def test_a_subspace_mixture_is_a_density_and_keeps_the_directions_that_vary(
     rng: torch.Generator,
 ) -> None:

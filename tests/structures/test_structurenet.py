@@ -149,6 +149,20 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Any, trees: PartTrees) -> Non
     np.testing.assert_array_equal(drawn[0][2].box, drawn[1][2].box)
 
 
+@pytest.mark.parametrize("prior", ["normal", "mixture"])
+def test_the_temperature_scales_the_priors_draws(prior: Any) -> None:
+    """An unfitted mixture is of equal Gaussians about 0, as the normal prior is."""
+    spread = [
+        StructureNet(replace(small().config, prior=prior, temperature=temperature))
+        .sample_latent(400, rng=torch.Generator().manual_seed(0))
+        .std()
+        for temperature in (1.0, 0.25)
+    ]
+    torch.testing.assert_close(spread[1], 0.25 * spread[0])
+    with pytest.raises(ValueError, match="temperature must be above 0; got 0"):
+        StructureNetConfig(temperature=0.0)
+
+
 def test_limits_close_a_decoder_that_does_not_end(rng: torch.Generator) -> None:
     model = small(labels=LABELS[:6])
     with torch.no_grad():
