@@ -21,7 +21,8 @@ MAX_CORNERS = 20_000_000
 """Most triangle corners and vertices, those of repeated meshes counted as often."""
 
 _HEADER = struct.Struct("<4sIIII")
-_JSON = 0x4E4F534A
+_CHUNK = struct.Struct("<II")
+_JSON, _BINARY = 0x4E4F534A, 0x004E4942
 
 
 def read_document(path: str | Path, *, max_nodes: int = MAX_NODES) -> dict[str, Any]:
@@ -56,6 +57,17 @@ def read_document(path: str | Path, *, max_nodes: int = MAX_NODES) -> dict[str, 
     if problem:
         raise ValueError(f"{path}: {problem}")
     return document
+
+
+def binary_chunk(path: str | Path) -> bytes | None:
+    """The binary part of a ``.glb`` whose document was read; None where it has none."""
+    data = read_bytes(path)
+    start = _HEADER.size + _HEADER.unpack_from(data)[3] if data[:4] == b"glTF" else len(data)
+    if start + _CHUNK.size > len(data):
+        return None
+    size, kind = _CHUNK.unpack_from(data, start)
+    start += _CHUNK.size
+    return data[start : start + size] if kind == _BINARY else None
 
 
 def _json_chunk(data: bytes, path: str | Path) -> bytes:
