@@ -31,7 +31,11 @@ def write_obj(scene: Scene, path: str | Path) -> None:
         if len(positions(node)):
             lines += _part(node, counts, materials)
     with replacing(path.with_suffix(".mtl")) as aside:
-        aside.write_text("\n".join(["# shapegen", *_materials(materials)]) + "\n", newline="\n")
+        aside.write_text(
+            "\n".join(["# shapegen", *_materials(materials)]) + "\n",
+            encoding="utf-8",
+            newline="\n",
+        )
     with replacing(path) as aside:
         aside.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
