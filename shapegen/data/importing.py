@@ -192,8 +192,7 @@ def import_mesh(path: str | Path, *, up: Up = "y", report: RepairReport | None =
         ValueError: It is damaged, holds no triangles, or has more than 1000 parts.
     """
     path = Path(path)
-    root = unwrapped(read_mesh_nodes(path, up=up))
-    root = replace(root, label=root.label or label_of(path.stem))
+    root = unwrapped(read_mesh_nodes(path, up=up), label_of(path.stem))
     counts = RepairReport() if report is None else report
     tree = part_tree_of(root, path.stem, report=counts, place=str(path))
     if report is None:

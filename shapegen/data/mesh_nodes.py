@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -30,8 +31,17 @@ what was modelled inexactly."""
 Array = NDArray[np.float64]
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_ODD = re.compile(r"[^a-z0-9]+")
+_ODD = re.compile(r"[\W_]+")
+_COPY = re.compile(r"\.\d{3,}(?!\d)")
+"""Blender's number of a copy, which stands within a name that was joined of two."""
 _NUMBER = re.compile(r"[._ -]*(\(\s*\d+\s*\)|\d+|(?<![a-z])copy)$")
+_NO_KIND = frozenset(
+    {
+        *("root", "root_node", "scene", "scene_root", "gltf_scene_root_node", "sketchfab_model"),
+        *("aux_scene", "world", "collection", "geometry", "object", "mesh", "model", "default"),
+    }
+)
+"""Labels that programs give to the whole of a file, whatever it is."""
 _SIDES = frozenset({"left", "right"})
 _SHORT_SIDES = frozenset({"l", "r"})
 
@@ -51,15 +61,16 @@ class MeshNode:
 
 
 def label_of(name: str) -> str:
-    """A label from the name of a node: lower-case words joined by ``_``.
+    """A label from the name of a node: lower-case words of any script joined by ``_``.
 
-    Closing numbers go, and the side of a pair: its two parts are of one kind.
+    Numbers of copies go, and the side of a pair: its two parts are of one kind.
 
     Example:
         >>> label_of("Front Leg.001"), label_of("armRest_L"), label_of("Leg (2)")
         ('front_leg', 'arm_rest', 'leg')
     """
-    lowered = _CAMEL.sub("_", name.rpartition(":")[2].strip()).lower()
+    plain = _COPY.sub("", unicodedata.normalize("NFC", name.rpartition(":")[2].strip()))
+    lowered = _CAMEL.sub("_", plain).lower()
     before = None
     while before != lowered:
         before, lowered = lowered, _NUMBER.sub("", lowered)
@@ -72,20 +83,25 @@ def label_of(name: str) -> str:
     return "_".join(inner)
 
 
-def unwrapped(root: MeshNode) -> MeshNode:
+def unwrapped(root: MeshNode, label: str) -> MeshNode:
     """Drop wrappers at the top, and cut a single piece of triangles where it falls apart.
+
+    Args:
+        root: The top of a file.
+        label: For the whole, where its own says nothing.
 
     Raises:
         ValueError: It falls into more than 1000 pieces.
     """
     while len(root.children) == 1:
         (root,) = root.children
+    label = label if root.label in _NO_KIND else root.label or label
     if root.vertices is None:
-        return root
+        return replace(root, label=label)
     pieces = _pieces(root.vertices)
     if len(pieces) > 1:
-        return MeshNode(root.label, [MeshNode("part", vertices=piece) for piece in pieces])
-    return MeshNode(root.label, [root])
+        return MeshNode(label, [MeshNode("part", vertices=piece) for piece in pieces])
+    return MeshNode(label, [root])
 
 
 def part_tree_of(

@@ -16,6 +16,7 @@ from shapegen.data.importing import import_mesh
 CUBE = trimesh.creation.box((1, 1, 1))
 BLOB = CUBE.vertices.astype("<f4").tobytes() + CUBE.faces.astype("<u2").tobytes()
 PRIMITIVE = {"attributes": {"POSITION": 0}, "indices": 1}
+DRACO = "KHR_draco_mesh_compression"
 HALF_TURN = [0.0, 0.0, float(np.sin(0.25)), float(np.cos(0.25))]
 """Quaternion of half a radian about z."""
 
@@ -89,13 +90,13 @@ def test_transforms_of_all_nodes_above_apply(tmp_path: Path) -> None:
 
 def test_a_part_of_several_materials_is_one_part(tmp_path: Path) -> None:
     nodes = [
-        {"name": "root", "children": [1, 2]},
+        {"name": "Cabinet", "children": [1, 2]},
         {"name": "door", "mesh": 1},
         {"name": "door_2", "mesh": 0, "translation": [3, 0, 0]},
     ]
     more = [{"primitives": [PRIMITIVE]}, {"primitives": [PRIMITIVE, {**PRIMITIVE, "mode": 4}]}]
     tree = import_mesh(put(tmp_path / "a.gltf", nodes, meshes=more))
-    assert tree.label == ("root", "root/door", "root/door")
+    assert tree.label == ("cabinet", "cabinet/door", "cabinet/door")
 
 
 def test_a_file_beside_it_is_read(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_a_file_beside_it_is_read(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     "no nodes": ([], {}, "holds no triangles"),
     "no meshes": ([{"name": "a"}], {}, "holds no triangles"),
-    "zero scale": ([{"mesh": 0, "scale": [0, 0, 0]}], {}, "no box of the shape has a side"),
+    "zero scale": ([{"mesh": 0, "scale": [0, 0, 0]}], {}, "no triangles of any size"),
     "NaN in a transform": ([{"mesh": 0, "translation": [0, 0, float("nan")]}], {}, "not finite"),
     "no such mesh": ([{"mesh": 5}], {}, "not glTF 2.0"),
     "two parents": (
@@ -123,9 +124,24 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     ),
     "compressed": (
         [{"mesh": 0}],
-        {"extensionsRequired": ["KHR_draco_mesh_compression"]},
+        {"meshes": [{"primitives": [PRIMITIVE | {"extensions": {DRACO: {}}}]}]},
         r"compressed \(KHR_draco_mesh_compression\)",
     ),
+    "bent by bones": ([{"name": "Arm", "mesh": 0, "skin": 0}], {}, "node 'Arm' is bent by bones"),
+    "a buffer is missing": ([{"mesh": 0}], {"buffers": [{"byteLength": 9}]}, "no binary part"),
+    "a buffer is not base64": (
+        [{"mesh": 0}],
+        {"buffers": [{"byteLength": 9, "uri": "data:;base64,####"}]},
+        "not base64",
+    ),
+    "a buffer is short": (
+        [{"mesh": 0}],
+        {"buffers": [{"byteLength": 9, "uri": "data:;base64,AAAA"}]},
+        "ends at byte 96 of the 3 there are",
+    ),
+    "a matrix of nine": ([{"mesh": 0, "matrix": [1.0] * 9}], {}, "16 numbers are due"),
+    "words for a translation": ([{"mesh": 0, "translation": ["a"] * 3}], {}, "3 numbers are due"),
+    "no such scene": ([{"mesh": 0}], {"scene": 4}, "not glTF 2.0"),
 }
 
 
@@ -138,13 +154,64 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, case: str) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_quantised_vertices_are_refused(tmp_path: Path) -> None:
-    path = put(tmp_path / "a.gltf", [{"mesh": 0}])
-    document = json.loads(path.read_text())
-    document["accessors"][0] |= {"componentType": 5122, "normalized": True}
-    path.write_text(json.dumps(document))
-    with pytest.raises(ValueError, match="its vertices are quantised"):
-        import_mesh(path)
+def hidden(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [*nodes, {"name": "hidden", "mesh": 0, "scale": [0, 0, 0], "translation": [9, 9, 9]}]
+
+
+def test_what_is_not_seen_is_no_part(tmp_path: Path) -> None:
+    nodes = [{"name": "desk", "children": [1, 2, 3, 4, 5]}]
+    nodes += [{"name": n, "mesh": 0, "translation": [3 * k, 0, 0]} for k, n in enumerate("ab")]
+    nodes += [{"name": "Camera", "camera": 0}, {"name": "Wire", "mesh": 1}]
+    wire = {"primitives": [{**PRIMITIVE, "mode": 1}, {**PRIMITIVE, "mode": 0}]}
+    path = put(tmp_path / "a.gltf", hidden(nodes), meshes=[{"primitives": [PRIMITIVE]}, wire])
+    tree = import_mesh(path)
+    assert tree.label == ("desk", "desk/a", "desk/b")
+    np.testing.assert_allclose(tree.box[0, :6], [1.5, 0, 0, 4, 1, 1], atol=1e-6)
+
+
+def test_the_scene_says_which_nodes_are_there(tmp_path: Path) -> None:
+    nodes = [{"name": n, "mesh": 0, "translation": [2 * k, 0, 0]} for k, n in enumerate("abc")]
+    for more, wanted in (
+        ({"scenes": [{"nodes": [0]}, {"nodes": [1, 2]}], "scene": 1}, "bc"),
+        ({"scenes": [{"nodes": [0, 2]}, {"nodes": [1]}], "scene": 0}, "ac"),
+        ({"scenes": []}, "abc"),
+    ):
+        tree = import_mesh(put(tmp_path / "x.gltf", nodes, **more))
+        assert [label.rpartition("/")[2] for label in tree.label[1:]] == list(wanted)
+
+
+def test_nodes_without_names_are_called_after_their_meshes(tmp_path: Path) -> None:
+    nodes: list[dict[str, Any]] = [{"children": [1, 2]}, {"mesh": 0}, {"mesh": 0, "name": "Top"}]
+    nodes[2]["translation"] = [0, 2, 0]
+    meshes = [{"name": "Leg.001", "primitives": [PRIMITIVE]}]
+    tree = import_mesh(put(tmp_path / "stool_2.gltf", nodes, meshes=meshes))
+    assert tree.label == ("stool", "stool/leg", "stool/top")
+
+
+def test_nodes_that_an_exporter_put_between_are_no_parts(tmp_path: Path) -> None:
+    wood, steel = {**PRIMITIVE, "material": 0}, {**PRIMITIVE, "material": 1}
+    nodes: list[dict[str, Any]] = [
+        {"name": "Sketchfab_model", "children": [1]},
+        {"name": "RootNode", "children": [2, 4, 7]},
+        {"name": "Leg.001", "children": [3]},
+        {"name": "Leg.001_Oak_0", "mesh": 0},
+        {"name": "Leg.002", "children": [5, 6], "translation": [2, 0, 0]},
+        {"name": "Leg.002_Oak_0", "mesh": 0},
+        {"name": "Leg.002_Steel_0", "mesh": 1, "translation": [0, 0.5, 0]},
+        {"name": "Seat_9", "children": [8], "translation": [0, 4, 0]},
+        {"name": "Object_12", "mesh": 1},
+    ]
+    more = {
+        "meshes": [{"primitives": [wood]}, {"primitives": [steel]}],
+        "materials": [{"name": "Oak"}, {"name": "Steel"}],
+    }
+    tree = import_mesh(put(tmp_path / "chair.gltf", nodes, **more))
+    assert tree.label == ("chair", "chair/leg", "chair/leg", "chair/seat")
+    np.testing.assert_allclose(tree.box[2, :6], [2, 0.25, 0, 1, 1.5, 1], atol=1e-6)
+    # Parts that are called so by people stay.
+    nodes[3]["name"], nodes[5]["name"] = "Leg_Foot_1", "Leg.002_Foot_1"
+    tree = import_mesh(put(tmp_path / "chair.gltf", nodes, **more))
+    assert "chair/leg/leg_foot" in tree.label
 
 
 def test_sides_of_a_pair_do_not_keep_it_apart(tmp_path: Path) -> None:
