@@ -60,6 +60,9 @@ def import_(
         float | None,
         typer.Option("--diagonal", help="Centre every shape and scale it to this diagonal."),
     ] = None,
+    category: Annotated[
+        str | None, typer.Option("--category", help="Label of all roots, such as chair.")
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option("--labels", help="Table of the labels; shapes with others are left out."),
@@ -81,7 +84,7 @@ def import_(
     """
     from shapegen.data.id_lists import SplitRule, given_splits
     from shapegen.data.import_files import write_import
-    from shapegen.data.importing import import_folder, restricted
+    from shapegen.data.importing import categorised, import_folder, restricted
     from shapegen.structures.vocabulary import read_vocabulary
 
     rule = SplitRule(val=val, test=test, seed=split_seed)
@@ -90,6 +93,8 @@ def import_(
     found = import_folder(folder, up=cast(Literal["y", "z"], up))
     if subset is not None:
         found = restricted(found, {each for ids in given.values() for each in ids})
+    if category is not None:
+        found = categorised(found, category)
     if found.rejects and not folder.is_dir():
         more = f" (and {len(found.rejects) - 1} more)" if len(found.rejects) > 1 else ""
         raise ValueError(f"{found.rejects[0]}{more}")

@@ -10,7 +10,7 @@ from shapegen.data.mesh_nodes import label_of, part_tree_of, unwrapped
 from shapegen.data.mesh_scenes import MESH_EXTENSIONS, Up, is_mesh, read_mesh_nodes, turn_of
 from shapegen.data.partnet_annotations import annotated_folders, read_annotation
 from shapegen.formats.compressed import existing
-from shapegen.structures.files import part_tree_files, read_part_trees
+from shapegen.structures.files import READ_EXTENSIONS, part_tree_files, read_part_trees
 from shapegen.structures.glb_trees import is_own_glb, read_glb_trees
 from shapegen.structures.part_tree import PartTree, PartTrees
 from shapegen.structures.repair import RepairReport
@@ -20,11 +20,21 @@ __all__ = [
     "Imported",
     "Reject",
     "Up",
+    "categorised",
     "import_file",
     "import_folder",
     "import_mesh",
     "label_of",
+    "restricted",
 ]
+
+_OTHER_PROGRAMS = frozenset(
+    {
+        *(".3ds", ".3mf", ".blend", ".c4d", ".dae", ".fbx", ".ma", ".max", ".mb", ".off", ".skp"),
+        *(".step", ".stp", ".usd", ".usda", ".usdc", ".usdz", ".wrl", ".x3d"),
+    }
+)
+"""Files of shapes that are not read, and must not be passed over in silence."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,8 @@ def import_folder(path: str | Path, *, up: Up = "y") -> Imported:
     """Import a folder: annotated shapes of PartNet's, or else meshes, or else part trees.
 
     Annotated shapes are folders with ``result_after_merging.json``. Meshes are looked for in
-    subfolders too. A shape is called after its file, or as the file says.
+    subfolders too. A shape is called after its file, or as the file says. Files of other 3D
+    programs are not read, and named as such.
 
     Args:
         path: The folder; a single file is taken as well.
@@ -73,19 +84,43 @@ def import_folder(path: str | Path, *, up: Up = "y") -> Imported:
     path = existing(path)
     gathered = _Gathered(path)
     annotated = annotated_folders(path) if path.is_dir() else []
-    meshes = sorted(p for p in path.rglob("*") if is_mesh(p)) if path.is_dir() else [path]
+    meshes = _files(path, is_mesh)
+    others = _files(path, lambda file: file.suffix.lower() in _OTHER_PROGRAMS)
     if annotated:
         for folder in annotated:
             gathered.add(folder, lambda file: [read_annotation(file, report=gathered.repairs)])
-    elif any(map(is_mesh, meshes)):
+    elif meshes:
         for mesh in meshes:
             gathered.add(
                 mesh, lambda file: _named(file, import_file(file, up=up, report=gathered.repairs))
             )
     else:
-        for file in part_tree_files(path):
+        for file in _part_tree_files(path, needed=not others):
             gathered.add_part_trees(file)
+    for other in () if annotated else others:
+        gathered.refuse(
+            other, f"{other}: files of this kind are not read; export it as .glb or .obj"
+        )
     return gathered.imported()
+
+
+def _files(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """The wanted files at a path: itself, or those in the folder and its subfolders, by name."""
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    return [file for file in files if wanted(file) and file.is_file()]
+
+
+def _part_tree_files(path: Path, *, needed: bool) -> list[Path]:
+    try:
+        return part_tree_files(path)
+    except ValueError:
+        if not needed:
+            return []
+        accepted = ", ".join((*MESH_EXTENSIONS, *READ_EXTENSIONS))
+        what = f"holds no file of shapes; accepted are {accepted}"
+        if path.is_file():
+            what = f"shapes are read from {accepted}; got {path.suffix or 'no extension'}"
+        raise ValueError(f"{path}: {what}") from None
 
 
 def restricted(found: Imported, ids: Set[str]) -> Imported:
@@ -94,6 +129,26 @@ def restricted(found: Imported, ids: Set[str]) -> Imported:
     return replace(
         found, trees=found.trees[kept], sources=tuple(found.sources[number] for number in kept)
     )
+
+
+def categorised(found: Imported, category: str) -> Imported:
+    """Give the roots of all shapes one label: files are called after what is in them, or not.
+
+    Raises:
+        ValueError: The label is not one word.
+    """
+    if category.split() != [category] or "/" in category:
+        raise ValueError(f"a category is one word, without '/'; got {category!r}")
+    trees = [
+        replace(tree, label=tuple(_below(label, tree.label[0], category) for label in tree.label))
+        for tree in found.trees
+    ]
+    return replace(found, trees=PartTrees(trees))
+
+
+def _below(label: str, root: str, category: str) -> str:
+    inside = label == root or label.startswith(f"{root}/")
+    return f"{category}{label.removeprefix(root)}" if inside else label
 
 
 class _Gathered:
@@ -112,10 +167,13 @@ class _Gathered:
         try:
             found = list(reader(file))
         except (ValueError, OSError) as error:
-            self.failures.append(Reject(source, " ".join(str(error).split())))
+            self.refuse(file, str(error))
             return
         for tree in found:
             self._take(tree, source)
+
+    def refuse(self, file: Path, reason: str) -> None:
+        self.failures.append(Reject(self._source(file), " ".join(reason.split())))
 
     def add_part_trees(self, file: Path) -> None:
         rejects: list[str] = []
@@ -131,11 +189,13 @@ class _Gathered:
         )
 
     def _source(self, file: Path) -> str:
-        return file.name if file == self.root else file.relative_to(self.root).as_posix()
+        place = file.name if file == self.root else file.relative_to(self.root).as_posix()
+        return place.encode(errors="replace").decode()
 
     def _take(self, tree: PartTree, source: str) -> None:
         """Add a shape under an id: one line, and its own."""
-        plain = " ".join(tree.name.split()) or "shape"
+        # Names of files need not be text.
+        plain = " ".join(tree.name.encode(errors="replace").decode().split()) or "shape"
         folder = source.rpartition("/")[0]
         # Ids that readers make of places are paths, so that equal names in folders differ.
         base = f"{folder}/{plain}" if folder else plain

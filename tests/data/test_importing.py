@@ -10,32 +10,10 @@ import pytest
 import trimesh
 
 from shapegen.core.boxes import bounds, corners
-from shapegen.data.bounding import oriented_box
 from shapegen.data.importing import import_folder, import_mesh, label_of
 from shapegen.structures.part_tree import RelationKind
 from shapegen.structures.repair import RepairReport
-
-LEGS = [(x, z) for x in (-0.4, 0.4) for z in (-0.4, 0.4)]
-
-
-def placed(size: tuple[float, ...], x: float, y: float, z: float) -> trimesh.Trimesh:
-    mesh = trimesh.creation.box(size)
-    mesh.apply_translation((x, y, z))
-    return mesh
-
-
-def table(turn: float = 0.0) -> trimesh.Scene:
-    """A top and a group of four legs, under a wrapper that turns it."""
-    scene = trimesh.Scene()
-    matrix = trimesh.transformations.rotation_matrix(turn, [0, 1, 0])
-    scene.graph.update(frame_from="world", frame_to="Table", matrix=matrix)
-    scene.graph.update(frame_from="Table", frame_to="Legs", matrix=np.eye(4))
-    top = placed((1.0, 0.1, 1.0), 0, 0.55, 0)
-    scene.add_geometry(top, node_name="Table Top", parent_node_name="Table")
-    for number, (x, z) in enumerate(LEGS):
-        leg = placed((0.1, 1.0, 0.1), x, 0, z)
-        scene.add_geometry(leg, node_name=f"leg.{number:03d}", parent_node_name="Legs")
-    return scene
+from tests.data.made_meshes import LEGS, placed, table
 
 
 def close(one: Any, other: Any) -> bool:
@@ -107,29 +85,6 @@ def test_z_up_is_turned_to_y_up(tmp_path: Path) -> None:
         import_mesh(tmp_path / "a.stl", up="x")  # type: ignore[arg-type]
 
 
-def test_the_box_is_tight_and_its_axes_are_in_order() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(10):
-        frame = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-        sides = rng.uniform(0.2, 2.0, 3)
-        points = (trimesh.creation.box(sides).vertices @ frame) + rng.normal(size=3)
-        box = oriented_box(points)
-        np.testing.assert_allclose(np.sort(box[3:6]), np.sort(sides), rtol=1e-6)
-        np.testing.assert_allclose(box[:3], points.mean(0), atol=1e-6)
-        x, y = box[6:9], box[9:12]
-        axes = np.stack([x, y, np.cross(x, y)])
-        assert axes[0, 0] >= 0
-        assert axes[1, 1] >= 0
-        # No other naming of the axes is closer to the identity.
-        for order in ((0, 2, 1), (1, 0, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)):
-            assert np.abs(np.diag(axes)).sum() >= np.abs(np.diag(axes[list(order)])).sum() - 1e-9
-
-
-def test_round_parts_stay_upright() -> None:
-    cylinder = trimesh.creation.cylinder(0.5, 2.0)
-    np.testing.assert_allclose(oriented_box(cylinder.vertices)[6:], [1, 0, 0, 0, 1, 0])
-
-
 @pytest.mark.parametrize("turn", [0.0, 0.4])
 def test_a_flat_part_gets_a_thin_box_and_is_counted(tmp_path: Path, turn: float) -> None:
     plane = np.array([[0, 0, 0], [2, 0, 0], [2, 0, 1], [0, 0, 1.0]])
@@ -143,7 +98,17 @@ def test_a_flat_part_gets_a_thin_box_and_is_counted(tmp_path: Path, turn: float)
 
 @pytest.mark.parametrize(
     ("name", "label"),
-    [("Leg.001", "leg"), ("leg_12", "leg"), ("Front Leg-2", "front_leg"), ("007", ""), ("é", "")],
+    [
+        ("Leg.001", "leg"),
+        ("leg_12", "leg"),
+        ("Front Leg-2", "front_leg"),
+        ("007", ""),
+        ("Cube.001_Cube.003", "cube_cube"),
+        ("Fuß.L", "fuß"),
+        ("Ру\u0438\u0306.002", "ру\u0439"),
+        ("椅背_3", "椅背"),
+        ("rig:Arm Rest.R", "arm_rest"),
+    ],
 )
 def test_names_become_labels(name: str, label: str) -> None:
     assert label_of(name) == label
@@ -166,8 +131,10 @@ def test_a_folder_is_imported_with_its_rejects(tmp_path: Path) -> None:
     import_folder(tmp_path / "json").trees.write(tmp_path / "both.glb")
     assert len(import_folder(tmp_path / "both.glb").trees) == 2
     (tmp_path / "none").mkdir()
-    with pytest.raises(ValueError, match="holds no file of part trees"):
+    with pytest.raises(ValueError, match=r"holds no file of shapes; accepted are \.glb"):
         import_folder(tmp_path / "none")
+    with pytest.raises(ValueError, match=r"shapes are read from \.glb.*; got \.txt"):
+        import_folder(tmp_path / "notes.txt")
 
 
 def test_too_many_pieces_are_refused(tmp_path: Path) -> None:
