@@ -192,6 +192,51 @@ def test_more_components_than_shapes(tmp_path: Path) -> None:
     assert "5 components" in said
 
 
+def edged(**edge: object) -> dict[str, object]:
+    root = node(0, node(1), node(2))
+    return root | {"edges": [{"part_a": 0, "part_b": 1, **edge}]}
+
+
+HIERARCHIES: dict[str, tuple[dict[str, object], str]] = {
+    "too many children": (
+        node(0, *map(node, range(1, 5))),
+        "shape '0' has a part with 4 children; the model has 3 slots",
+    ),
+    "an unknown label": (
+        node(0, node(1), node(2) | {"label": "wheel"}),
+        "node 2: unknown label 'part/wheel'; the nearest known one is 'part'",
+    ),
+    "an edge that points outside": (
+        edged(type="ADJ", part_b=2),
+        "edges[0]: 'part_a' and 'part_b' must be positions among the 2 children; got 0 and 2",
+    ),
+    "parameters that do not match": (
+        edged(type="ROT_SYM", params=[0, 0, 0, 0, 1, 0]),
+        "edges[0]: ROT_SYM takes 7 numbers as 'params'; got [0, 0, 0, 0, 1, 0]",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HIERARCHIES)
+def test_hierarchies_that_a_model_cannot_learn(case: str, tmp_path: Path) -> None:
+    root, said = HIERARCHIES[case]
+    (tmp_path / "0.json").write_text(json.dumps(root))
+    (tmp_path / "labels.txt").write_text("1 part subcomponents\n2 part/part leaf\n")
+    (tmp_path / "config.yaml").write_text(
+        "model: {name: structurenet, feature_dim: 8, hidden_dim: 8, max_children: 3, "
+        f"label_files: ['{tmp_path}/labels.txt'], components: 1}}\n"
+        f"data: {{path: '{tmp_path}/0.json'}}\ntrain: {{epochs: 1}}"
+    )
+    assert said in refused("train", tmp_path / "config.yaml", "--out", tmp_path / "run")
+    assert list(tmp_path.glob("run/*.safetensors")) == []
+    if case != "too many children":
+        words = ("--labels", tmp_path / "labels.txt")
+        assert said in refused("data", "check", tmp_path / "0.json", *words)
+        out = ("--out", tmp_path / "new.npz")
+        assert said in refused("data", "import", tmp_path / "0.json", *words, *out)
+        assert not (tmp_path / "new.npz").exists()
+
+
 def test_overrides(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(
         f"model: {MODEL}\ndata: {{name: furniture, count: 4}}\ntrain: {{epochs: 1}}"

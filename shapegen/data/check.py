@@ -15,7 +15,7 @@ import numpy as np
 
 from shapegen.data.id_lists import read_ids
 from shapegen.data.importing import MESH_EXTENSIONS, import_file
-from shapegen.data.part_points import check_part_points
+from shapegen.data.part_points import check_part_points, folders_beside, geometry_problems
 from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.npz import array_shapes, read_arrays
 from shapegen.structures.files import (
@@ -77,7 +77,8 @@ def check(path: str | Path, *, vocabulary: Vocabulary | None = None) -> CheckRep
     Args:
         path: Part trees (StructureNet JSON, ``.npz``, GRASS ``.mat``), point clouds or other
             arrays (``.npz``), a mesh, a checkpoint (``.safetensors``), a configuration
-            (``.yaml``), a table of labels (``.txt``), or a folder of such files.
+            (``.yaml``), a table of labels (``.txt``), or a folder of such files. A folder
+            ``NAME_hier`` is held against ``NAME_geo`` beside it, and the other way round.
         vocabulary: Labels that part trees may have.
     """
     found = _Findings(str(path), vocabulary)
@@ -145,6 +146,19 @@ def _check_folder(path: Path, found: _Findings) -> None:
         found.notes += report.notes
     found.kind = f"folder of {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}"
     found.counts["files"] = len(files)
+    beside = folders_beside(path.resolve())
+    if beside is not None:
+        _check_geometry(*beside, found)
+
+
+def _check_geometry(hierarchies: Path, geometry: Path, found: _Findings) -> None:
+    """Hold point clouds of parts against the hierarchies that they belong to."""
+    trees = read_part_trees(hierarchies, report=RepairReport(), rejects=[])
+    problems, missing = geometry_problems(geometry, trees)
+    found.problems += [line for line in problems if line not in found.problems]
+    found.counts["shapes with points"] = len(trees) - missing
+    if missing:
+        found.notes.append(f"{missing} shapes of {hierarchies} have no points in {geometry}")
 
 
 def _check_json(path: Path, found: _Findings) -> None:

@@ -177,11 +177,9 @@ class _Gathered:
 
     def add_part_trees(self, file: Path) -> None:
         rejects: list[str] = []
-        found = read_part_trees(file, report=self.repairs, rejects=rejects)
-        source = self._source(file)
-        self.failures += [Reject(source, line) for line in rejects]
-        for tree in found:
-            self._take(tree, source)
+        self.add(file, lambda place: read_part_trees(place, report=self.repairs, rejects=rejects))
+        for line in rejects:
+            self.refuse(file, line)
 
     def imported(self) -> Imported:
         return Imported(

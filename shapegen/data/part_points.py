@@ -109,6 +109,36 @@ def read_geometry(
     return found
 
 
+def folders_beside(folder: Path) -> tuple[Path, Path] | None:
+    """The folders of hierarchies and of points that a folder is one of, if both are there."""
+    for end, name in (("_hier", "_geo"), ("_geo", "_hier")):
+        other = folder.parent / f"{folder.name.removesuffix(end)}{name}"
+        if folder.name.endswith(end) and other.is_dir():
+            return (folder, other) if end == "_hier" else (other, folder)
+    return None
+
+
+def geometry_problems(folder: str | Path, trees: Iterable[PartTree]) -> tuple[list[str], int]:
+    """Hold the files of a folder against the shapes that they are of.
+
+    Returns:
+        A line for every file that :func:`read_part_points` refuses, and the number of shapes
+        that have no file.
+    """
+    problems: list[str] = []
+    missing = 0
+    for tree in trees:
+        path = Path(folder) / f"{tree.name}.npz"
+        if not path.is_file():
+            missing += 1
+            continue
+        try:
+            read_part_points(path, tree)
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+    return problems, missing
+
+
 def write_geometry(
     folder: str | Path, trees: Iterable[PartTree], points: Iterable[NDArray[np.floating]]
 ) -> None:
