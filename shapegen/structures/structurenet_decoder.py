@@ -102,7 +102,8 @@ class ChildDecoder(nn.Module):
             alive = exists.view(-1) > 0
             chosen = (edges > 0) & (alive[first] & alive[second])[:, None]
         parent = numbers.view(-1) // max(slots, 1)
-        hidden = self._related(x, parent, torch.stack([first, second]), pairs, edges, chosen)
+        ends = torch.stack([first, second])
+        hidden = self._related(x, parent, ends, pairs, edges, chosen, parents=count)
         latent = self._latents(hidden, None if context is None else context[parent])
         return Slots(
             latent=latent.view(count, slots, latent.shape[1]),
@@ -130,7 +131,8 @@ class ChildDecoder(nn.Module):
         ones, twos = self._pair_parts(x)
         pairs = self.activation(ones.index_select(0, first) + twos.index_select(0, second))
         edges = self.mlp_edge_exists(pairs)
-        hidden = self._related(x, parent, torch.stack([first, second]), pairs, edges, edges > 0)
+        ends = torch.stack([first, second])
+        hidden = self._related(x, parent, ends, pairs, edges, edges > 0, parents=len(parents))
         latent = self._latents(hidden, None if context is None else context[parent])
         return Children(parent, latent, hidden, first, second, edges)
 
@@ -152,8 +154,13 @@ class ChildDecoder(nn.Module):
         pairs: Float[Tensor, "pairs hidden"],
         edges: Float[Tensor, "pairs kinds"],
         chosen: Bool[Tensor, "pairs kinds"],
+        *,
+        parents: int,
     ) -> Float[Tensor, "children hidden"]:
-        """Features after messages over the chosen relations; gradients do not see the choice."""
+        """Features after messages over the chosen relations; gradients do not see the choice.
+
+        Some of the ``parents`` may have no child at all.
+        """
         pair, kind = chosen.nonzero().unbind(1)
         versions = [x]
         if len(pair):
@@ -162,7 +169,7 @@ class ChildDecoder(nn.Module):
             # Several relations of a pair share its latent.
             latents, number = pairs[related], related.cumsum(0)[pair] - 1
             ends = ends[:, pair]
-            linked = torch.zeros_like(parent, dtype=torch.bool)
+            linked = torch.zeros(parents, dtype=torch.bool, device=x.device)
             linked[parent[ends[0]]] = True
             linked = linked[parent][:, None]
         for layer in self.node_edge_op:
