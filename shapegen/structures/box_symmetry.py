@@ -52,14 +52,18 @@ def rotations(a: Frames, b: Frames, *, official: bool = False) -> Float[Tensor, 
         official: As the authors' code does: rows of the rotation matrices for the boxes' axes, and
             an angle without a sign.
     """
-    rows_a, rows_b = (v.rotation if official else v.rotation.transpose(1, 2) for v in (a, b))
+    # Half turns are common, and near a cosine of -1 an angle loses half of its digits.
+    centre_a, centre_b = a.centre.double(), b.centre.double()
+    rows_a, rows_b = (
+        (v.rotation if official else v.rotation.transpose(1, 2)).double() for v in (a, b)
+    )
     candidates = []
     for first, second in ((0, 1), (1, 2), (2, 0)):
         for signs in _SIGNS:
             ends_a = (rows_a[:, first], rows_a[:, second])
             ends_b = (signs[0] * rows_b[:, first], signs[1] * rows_b[:, second])
-            candidates.append(_rotation(a.centre, b.centre, ends_a, ends_b, signed=not official))
-    found = torch.stack(candidates, dim=1)
+            candidates.append(_rotation(centre_a, centre_b, ends_a, ends_b, signed=not official))
+    found = torch.stack(candidates, dim=1).to(a.centre)
     count = found.shape[1]
     every = torch.arange(len(a.centre), device=found.device).repeat_interleave(count)
     image, target = a.pick(every).moved(found.flatten(0, 1)), b.pick(every)
