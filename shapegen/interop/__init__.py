@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from shapegen.base import GenerativeModel
 from shapegen.interop.grass import load_grass
 from shapegen.interop.structurenet import load_structurenet
 
-Checkpoint = Mapping[str, Any] | str | Path
+Checkpoint = Mapping[str, Any] | Sequence[Any] | str | Path
 
 LOADERS: dict[str, Callable[..., GenerativeModel]] = {
     "grass": load_grass,
@@ -25,7 +25,7 @@ def load_official(name: str, checkpoint: Checkpoint, **config: Any) -> Generativ
         name: ``"grass"`` or ``"structurenet"``.
         checkpoint: State dicts, or a path to them (``.safetensors``, or a ``torch.save`` file that
             ``weights_only=True`` can read). Both models: ``{"encoder": state dict, "decoder":
-            state dict}``, or a folder that holds an encoder's and a decoder's file.
+            state dict}``, a pair of the two, or a folder that holds a file of either.
         **config: Fields of the model's config; sizes are read off the weights. StructureNet needs
             ``vocabulary=[full labels]``.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,38 +17,43 @@ several inputs (the weights are columns of ours, dimension 1) or for several out
 
 PARTS = ("encoder", "decoder")
 
+Pair = Mapping[str, Any] | Sequence[Any] | str | Path
+"""``{"encoder": ..., "decoder": ...}`` or ``(encoder, decoder)`` of state dicts or files, or a
+folder that holds one file of either name."""
+
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def two_states(
-    checkpoint: Mapping[str, Any] | str | Path,
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def two_states(checkpoint: Pair) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """State dicts of the encoder and the decoder.
-
-    Args:
-        checkpoint: ``{"encoder": ..., "decoder": ...}`` of state dicts or files, or a folder that
-            holds one file of either name.
 
     Raises:
         FileNotFoundError: No such folder or file.
-        ValueError: Other keys, several files, or what is no state dict.
+        ValueError: Other keys, not two, several files, or what is no state dict.
     """
+    encoder, decoder = (
+        read_state_dict(content)
+        if isinstance(content, str | Path)
+        else as_state_dict(content, part)
+        for part, content in zip(PARTS, two_sources(checkpoint), strict=True)
+    )
+    return encoder, decoder
+
+
+def two_sources(checkpoint: Pair) -> tuple[Any, Any]:
+    """The encoder and the decoder of a checkpoint: state dicts or paths of files."""
+    if isinstance(checkpoint, str | Path):
+        folder = Path(checkpoint)
+        if not folder.is_dir():
+            raise FileNotFoundError(f"no folder {folder} with an encoder's and a decoder's file")
+        return find_file(folder, "encoder"), find_file(folder, "decoder")
     if isinstance(checkpoint, Mapping):
         if set(checkpoint) != set(PARTS):
             raise ValueError(f"give {sorted(PARTS)}; got {sorted(map(str, checkpoint))}")
-        contents = [checkpoint[part] for part in PARTS]
-        encoder, decoder = (
-            read_state_dict(content)
-            if isinstance(content, str | Path)
-            else as_state_dict(content, part)
-            for part, content in zip(PARTS, contents, strict=True)
-        )
-        return encoder, decoder
-    folder = Path(checkpoint)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder} with an encoder's and a decoder's file")
-    encoder, decoder = (read_state_dict(find_file(folder, part)) for part in PARTS)
-    return encoder, decoder
+        return checkpoint["encoder"], checkpoint["decoder"]
+    if len(checkpoint) != 2:
+        raise ValueError(f"a checkpoint is an encoder and a decoder; got {len(checkpoint)} things")
+    return checkpoint[0], checkpoint[1]
 
 
 def fused_state(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from shapegen.interop.fused import Joined, fused_state, load_fused, matrix, two_states
+from shapegen.interop.fused import Joined, Pair, fused_state, load_fused, matrix, two_states
 from shapegen.structures.grass import GRASS, GRASSConfig
 from shapegen.structures.grass_networks import SYM_DIM
 
@@ -37,8 +36,8 @@ DECODER: Joined = {
 PARTS = {"encoder": ENCODER, "decoder": DECODER}
 
 
-def load_grass(checkpoint: Mapping[str, Any] | str | Path, **config: Any) -> GRASS:
-    """Load ``{"encoder": ..., "decoder": ...}``, or a folder of the two, as ``compat="official"``.
+def load_grass(checkpoint: Pair, **config: Any) -> GRASS:
+    """Load an encoder and a decoder, or a folder of the two, as ``compat="official"``.
 
     The model then encodes shapes as if they faced +x, where the authors' chairs face, and the
     trees that it decodes say so (``PartTree.front``); their numbers are the original's.

@@ -9,7 +9,15 @@ from typing import Any
 from torch import Tensor
 
 from shapegen.config import from_dict
-from shapegen.interop.fused import Joined, fused_state, load_fused, matrix, two_states
+from shapegen.interop.fused import (
+    Joined,
+    Pair,
+    fused_state,
+    load_fused,
+    matrix,
+    two_sources,
+    two_states,
+)
 from shapegen.interop.namespaces import read_namespace
 from shapegen.structures.structurenet import StructureNet, StructureNetConfig
 
@@ -23,12 +31,12 @@ BUFFERS = ("anchor", "unit_cube")
 
 
 def load_structurenet(
-    checkpoint: Mapping[str, Any] | str | Path,
+    checkpoint: Pair,
     *,
     vocabulary: Sequence[str] = (),
     **config: Any,
 ) -> StructureNet:
-    """Load ``{"encoder": ..., "decoder": ...}``, or a folder of the two, as ``compat="official"``.
+    """Load an encoder and a decoder, or a folder of the two, as ``compat="official"``.
 
     Args:
         checkpoint: State dicts or files of them. The authors' ``conf.pth`` may lie beside the
@@ -42,7 +50,8 @@ def load_structurenet(
         ValueError: A vocabulary of another length, a missing, unknown or misshaped tensor, or
             settings that are none of ours.
     """
-    encoder, decoder = two_states(checkpoint)
+    sources = two_sources(checkpoint)
+    encoder, decoder = two_states(sources)
     hidden, feature = matrix(decoder, "sample_decoder.mlp1.weight").shape
     parents = matrix(decoder, "child_decoder.mlp_parent.weight").shape[0]
     if not hidden or not parents or parents % hidden:
@@ -69,7 +78,7 @@ def load_structurenet(
         "encoder_passes": encoder_passes,
         "decoder_passes": decoder_passes,
     }
-    settings = found | _settings(checkpoint) | config
+    settings = found | _settings(sources[0]) | config
     checked = from_dict(StructureNetConfig, settings)
     model = StructureNet(
         StructureNetConfig.official(**{name: getattr(checked, name) for name in settings})
@@ -143,15 +152,11 @@ def _count(state: Mapping[str, Tensor], layer: str) -> int:
     return len({word[2] for word in words if len(word) > 2 and word[1] == layer})
 
 
-def _settings(checkpoint: Mapping[str, Any] | str | Path) -> dict[str, Any]:
-    """What a ``conf.pth`` beside the weights says."""
-    if isinstance(checkpoint, Mapping):
-        if not isinstance(checkpoint["encoder"], str | Path):
-            return {}
-        folder = Path(checkpoint["encoder"]).parent
-    else:
-        folder = Path(checkpoint)
-    path = folder / "conf.pth"
+def _settings(encoder: Any) -> dict[str, Any]:
+    """What a ``conf.pth`` beside the encoder's file says."""
+    if not isinstance(encoder, str | Path):
+        return {}
+    path = Path(encoder).parent / "conf.pth"
     if not path.is_file():
         return {}
     conf = read_namespace(path)

@@ -37,6 +37,10 @@ def model() -> StructureNet:
 
 @pytest.fixture
 def states(model: StructureNet) -> States:
+    return states_of(model)
+
+
+def states_of(model: StructureNet) -> States:
     """The model's weights under the authors' names."""
     pieces = split_official(model.state_dict(), model)
     found: States = {"encoder": {}, "decoder": {"anchor": torch.zeros(6, 3)}}
@@ -75,7 +79,9 @@ def test_a_folder_of_the_authors(tmp_path: Path, states: States) -> None:
     again = load_official("structurenet", tmp_path, vocabulary=LABELS, node_pool="avg")
     assert again.config.node_pool == "avg"
     paths = {part: tmp_path / f"180_net_{part}.pth" for part in states}
-    assert load_official("structurenet", paths, vocabulary=LABELS).config == found.config
+    for pair in (paths, (paths["encoder"], str(paths["decoder"]))):
+        assert load_official("structurenet", pair, vocabulary=LABELS).config == found.config
+    refused("an encoder and a decoder; got 1", [paths["encoder"]])
     torch.save({}, tmp_path / "199_net_encoder.pth")
     with pytest.raises(ValueError, match="180_net_encoder"):
         load_official("structurenet", tmp_path, vocabulary=LABELS)
@@ -98,6 +104,15 @@ def test_what_does_not_fit_is_refused(states: States) -> None:
     for part in states:
         more = states[part] | {"child_encoder.node_edge_op": torch.zeros(1)}
         refused(f"{part} has unknown tensors", states | {part: more})
+
+
+def test_features_of_another_length_than_hidden_layers_are_refused() -> None:
+    for feature, hidden in ((6, 8), (8, 6)):
+        config = StructureNetConfig(
+            labels=LABELS, feature_dim=feature, hidden_dim=hidden, context=False, prior="normal"
+        )
+        words = f"feature_dim equal to hidden_dim; got {feature} and {hidden}"
+        refused(words, states_of(StructureNet(config)))
 
 
 def test_every_missing_or_misshaped_tensor_is_refused(states: States) -> None:
