@@ -73,6 +73,20 @@ def test_a_batch_is_its_shapes_one_by_one(trees: PartTrees) -> None:
         assert alone.edges == tree.edges or len(alone.edges) == len(tree.edges)
 
 
+def test_the_default_weights_are_the_authors() -> None:
+    assert LossWeights() == LossWeights(
+        box=20.0,
+        anchor=10.0,
+        leaf=1.0,
+        exists=1.0,
+        semantic=0.1,
+        edge_exists=1.0,
+        sym=1.0,
+        adj=1.0,
+        kl=2 * 0.05,  # theirs has no half
+    )
+
+
 def test_the_objective_is_the_weighted_losses_and_the_divergence(trees: PartTrees) -> None:
     weights = LossWeights(*np.arange(0.5, 5, 0.5).tolist())
     model = small(weights=weights).float()
