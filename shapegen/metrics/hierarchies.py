@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from shapegen.metrics.chamfer import PAIR_POINTS, surface_points
-from shapegen.structures.box_points import frames, pair_costs, quaternion_boxes
+from shapegen.metrics.tree_matching import FlatTrees, Paths, match_trees
 from shapegen.structures.part_tree import PartTree
 
 Array = NDArray[np.float64]
@@ -71,7 +70,11 @@ class HierarchyFigures:
 
 
 def hierarchy_figures(
-    predicted: Sequence[PartTree], true: Sequence[PartTree], *, directed: bool = False
+    predicted: Sequence[PartTree],
+    true: Sequence[PartTree],
+    *,
+    directed: bool = False,
+    match: Correspondence | None = None,
 ) -> HierarchyFigures:
     """Compare hierarchies pair by pair.
 
@@ -83,15 +86,12 @@ def hierarchy_figures(
         true: The same number.
         directed: Whether the predicted relations are listed in every direction that was predicted,
             as the authors' decoder does; otherwise each is listed once and stands for both.
+        match: What :func:`correspond` says of them, if it was asked already.
 
     Raises:
         ValueError: No pairs, or other numbers of trees.
     """
-    if not len(true) or len(predicted) != len(true):
-        raise ValueError(
-            f"as many predicted as true shapes are needed; got {len(predicted)} and {len(true)}"
-        )
-    match = correspond(predicted, true)
+    match = correspond(predicted, true) if match is None else match
     sizes = [np.array([len(tree) for tree in trees]) for trees in (predicted, true)]
     shape = np.repeat(np.arange(len(true)), sizes[1])
     matched = np.bincount(shape[match.predicted >= 0], minlength=len(true))
@@ -125,93 +125,22 @@ def hierarchy_figures(
 
 
 def correspond(predicted: Sequence[PartTree], true: Sequence[PartTree]) -> Correspondence:
-    """Match the nodes of trees pair by pair, from the roots down, all pairs level by level."""
-    ours, theirs = _Flat.of(predicted), _Flat.of(true)
-    found = np.full(len(theirs.parent), -1)
-    found[theirs.start] = ours.start
-    level = theirs.start
-    while len(level):
-        rows, columns = _candidates(ours, theirs, found[level], level)
-        kept = _assigned(ours, theirs, rows, columns)
-        found[columns[kept]] = rows[kept]
-        level = columns[kept]
+    """Match the nodes of trees pair by pair (:mod:`shapegen.metrics.tree_matching`).
+
+    Raises:
+        ValueError: No pairs, or other numbers of trees.
+    """
+    if not len(true) or len(predicted) != len(true):
+        raise ValueError(
+            f"as many predicted as true shapes are needed; got {len(predicted)} and {len(true)}"
+        )
+    paths: Paths = {}
+    ours, theirs = FlatTrees.of(predicted, paths), FlatTrees.of(true, paths)
+    every = np.arange(len(true))
+    match = match_trees(ours, theirs, every, every)
+    found = np.full(len(theirs.path), -1)
+    found[match.second] = match.first
     return Correspondence(found, theirs.start, ours.start)
-
-
-@dataclass(frozen=True)
-class _Flat:
-    """Nodes of many trees in one numbering; the children of a node are one range of ``below``."""
-
-    boxes: torch.Tensor
-    parent: Ints
-    label: NDArray[np.str_]
-    start: Ints
-    below: Ints
-    first: Ints
-    count: Ints
-
-    @classmethod
-    def of(cls, trees: Sequence[PartTree]) -> _Flat:
-        sizes = np.array([len(tree) for tree in trees])
-        start = np.cumsum(sizes) - sizes
-        parent = np.concatenate(
-            [
-                np.where(tree.parent < 0, -1, tree.parent + n)
-                for tree, n in zip(trees, start, strict=True)
-            ]
-        )
-        count = np.bincount(parent[parent >= 0], minlength=len(parent))
-        order = np.argsort(parent, kind="stable")
-        return cls(
-            boxes=torch.from_numpy(np.concatenate([tree.box for tree in trees])),
-            parent=parent,
-            # The last word: below nodes of equal labels it is as good as the full label.
-            label=np.array([name.rpartition("/")[2] for tree in trees for name in tree.label]),
-            start=start,
-            below=order[len(trees) :],
-            first=np.cumsum(count) - count,
-            count=count,
-        )
-
-
-def _candidates(ours: _Flat, theirs: _Flat, rows: Ints, columns: Ints) -> tuple[Ints, Ints]:
-    """All pairs of children, of equal labels, of the matched nodes."""
-    pairs = [
-        (a, b)
-        for row, column in zip(rows, columns, strict=True)
-        for b in theirs.below[theirs.first[column] : theirs.first[column] + theirs.count[column]]
-        for a in ours.below[ours.first[row] : ours.first[row] + ours.count[row]]
-        if ours.label[a] == theirs.label[b]
-    ]
-    a, b = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return a, b
-
-
-def _assigned(ours: _Flat, theirs: _Flat, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
-    """Which candidates are matched: least total cost within a parent and a label."""
-    from scipy.optimize import linear_sum_assignment
-
-    kept = np.zeros(len(rows), dtype=bool)
-    if not len(rows):
-        return kept
-    p, t = frames(quaternion_boxes(ours.boxes)), frames(quaternion_boxes(theirs.boxes))
-    cost = pair_costs(p, t, torch.from_numpy(rows), torch.from_numpy(columns)).numpy()
-    _, group = np.unique(
-        np.stack(
-            [theirs.parent[columns], np.unique(theirs.label, return_inverse=True)[1][columns]]
-        ),
-        axis=1,
-        return_inverse=True,
-    )
-    order = np.argsort(group.ravel(), kind="stable")
-    for members in np.split(order, np.flatnonzero(np.diff(group.ravel()[order])) + 1):
-        a, where_a = np.unique(rows[members], return_inverse=True)
-        b, where_b = np.unique(columns[members], return_inverse=True)
-        table = np.empty((len(b), len(a)))
-        number = np.empty((len(b), len(a)), dtype=np.int64)
-        table[where_b, where_a], number[where_b, where_a] = cost[members], members
-        kept[number[linear_sum_assignment(table)]] = True
-    return kept
 
 
 def leaf_chamfers(
