@@ -15,6 +15,8 @@ SET_POINTS = 512
 """Points a shape where whole sets are compared."""
 PAIR_POINTS = 2048
 """Points a shape where pairs are compared."""
+BOX_POINTS = 500
+"""Points a box where related parts are compared."""
 
 _PLASTIC = 1.32471795724474602596
 
@@ -37,21 +39,37 @@ def surface_points(boxes: ArrayLike, n: int = PAIR_POINTS) -> Array:
         raise ValueError(f"surface points need boxes and a number >= 1; got {len(boxes)} and {n}")
     if not np.isfinite(boxes).all():
         raise ValueError("boxes must be finite; got NaN or infinity")
-    half = box_algebra.half_axes(boxes)
-    length = np.linalg.norm(half, axis=2)
-    area = 4.0 * length[:, [1, 2, 0]] * length[:, [2, 0, 1]]
-    edge = np.cumsum(np.repeat(area, 2, axis=1).ravel())  # (6 k,)
+    return _on_faces(boxes[None], n)[0]
+
+
+def points_of_each(boxes: ArrayLike, n: int) -> Array:
+    """Points ``(k, n, 3)`` of :func:`surface_points` of every box ``(k, 12)`` by itself."""
+    boxes = box_algebra.as_boxes(boxes)
+    return _on_faces(boxes[:, None], n)
+
+
+def _on_faces(boxes: Array, n: int) -> Array:
+    """Points ``(shapes, n, 3)`` of shapes of equally many boxes ``(shapes, k, 12)``."""
+    count = boxes.shape[1]
+    half = box_algebra.half_axes(boxes.reshape(-1, 12)).reshape(-1, count, 3, 3)
+    length = np.linalg.norm(half, axis=3)
+    area = 4.0 * length[:, :, [1, 2, 0]] * length[:, :, [2, 0, 1]]
+    edge = np.cumsum(np.repeat(area, 2, axis=2).reshape(len(boxes), -1), axis=1)  # (s, 6 k)
     i = np.arange(n)
-    face = np.searchsorted(edge, (i + 0.5) / n * edge[-1], side="right")
+    target = (i + 0.5) / n * edge[:, -1:]
+    face = np.stack(
+        [np.searchsorted(*row, side="right") for row in zip(edge, target, strict=True)]
+    )
     # A shape without any area is its centres.
-    box, axis, side = np.unravel_index(np.minimum(face, len(edge) - 1), (len(boxes), 3, 2))
+    box, axis, side = np.unravel_index(np.minimum(face, 6 * count - 1), (count, 3, 2))
+    shape = np.arange(len(boxes))[:, None]
     u = 2.0 * ((i + 1) / _PLASTIC % 1.0) - 1.0
     v = 2.0 * ((i + 1) / _PLASTIC**2 % 1.0) - 1.0
     points: Array = (
-        boxes[box, :3]
-        + half[box, axis] * (1.0 - 2.0 * side)[:, None]
-        + half[box, (axis + 1) % 3] * u[:, None]
-        + half[box, (axis + 2) % 3] * v[:, None]
+        boxes[shape, box, :3]
+        + half[shape, box, axis] * (1.0 - 2.0 * side)[..., None]
+        + half[shape, box, (axis + 1) % 3] * u[:, None]
+        + half[shape, box, (axis + 2) % 3] * v[:, None]
     )
     return points
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shapegen.core import boxes as box_algebra
-from shapegen.metrics.chamfer import chamfer, chamfer_matrix, surface_points
+from shapegen.metrics.chamfer import chamfer, chamfer_matrix, points_of_each, surface_points
 
 Array = NDArray[np.float64]
 
@@ -50,6 +50,12 @@ def looped_chamfer(a: Array, b: Array) -> float:
 def test_points_follow_the_definition(count: int, n: int) -> None:
     boxes = random_boxes(count, count)
     np.testing.assert_allclose(surface_points(boxes, n), looped_points(boxes, n), atol=1e-10)
+
+
+def test_points_of_each_box_are_those_of_the_box_alone() -> None:
+    boxes = np.random.default_rng(3).normal(size=(4, 12))
+    expected = [surface_points(box[None], 50) for box in boxes]
+    np.testing.assert_array_equal(points_of_each(boxes, 50), expected)
 
 
 def test_points_lie_on_the_surface_in_proportion_to_area() -> None:
