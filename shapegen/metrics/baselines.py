@@ -1,6 +1,6 @@
 """Trivial generators that a structure model has to beat, fitted to a training set.
 
-All return lists of ``(k, 12)`` arrays of leaf boxes, as the distances take them::
+Those without labels return lists of ``(k, 12)`` arrays of leaf boxes, as the distances take them::
 
     from shapegen.metrics.baselines import PcaGaussian, jitter
     shapes = PcaGaussian(merges).sample(460, rng=rng)      # merges: [t.merge for t in trees]
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shapegen.core.noise import standard_normal
 from shapegen.structures import symmetry
 from shapegen.structures.merge_tree import ADJ, BOX, ROTATIONAL, MergeTree
+from shapegen.structures.part_tree import PartTree, PartTrees
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -85,11 +86,29 @@ def jitter_boxes(
 ) -> list[Array]:
     """As :func:`jitter` for shapes without merge trees: noise on every box of its own."""
     picks = torch.randint(len(shapes), (n,), generator=rng).tolist()
+    return [_noisy(shapes[pick], scale, rng) for pick in picks]
+
+
+def jitter_trees(
+    trees: Sequence[PartTree],
+    n: int,
+    *,
+    scale: float = JITTER,
+    rng: torch.Generator | None = None,
+) -> PartTrees:
+    """As :func:`jitter_boxes`, with the hierarchies: noise on the leaves, labels as they are."""
     noisy = []
-    for boxes in (np.array(shapes[pick], dtype=np.float64) for pick in picks):
-        boxes[:, :6] += scale * _normal(len(boxes), 6, rng=rng)
-        noisy.append(boxes)
-    return noisy
+    for tree in (trees[pick] for pick in torch.randint(len(trees), (n,), generator=rng).tolist()):
+        box = tree.box.copy()
+        box[tree.is_leaf] = _noisy(tree.boxes(), scale, rng)
+        noisy.append(replace(tree, box=box, merge=None))
+    return PartTrees(noisy)
+
+
+def _noisy(boxes: Array, scale: float, rng: torch.Generator | None) -> Array:
+    boxes = np.array(boxes, dtype=np.float64)
+    boxes[:, :6] += scale * _normal(len(boxes), 6, rng=rng)
+    return boxes
 
 
 def large_groups(merges: Sequence[MergeTree]) -> list[list[MergeTree]]:

@@ -115,7 +115,9 @@ def evaluate(
         # The model's own modules, torch_geometric among them, are loaded by now.
         from shapegen.metrics.hierarchy_evaluation import evaluate_hierarchies
 
-        return evaluate_hierarchies(model, data_train, data_test, draws=draws, n=n, seed=seed)
+        return _without_nan(
+            evaluate_hierarchies(model, data_train, data_test, draws=draws, n=n, seed=seed)
+        )
     if not isinstance(model, StructureModel):
         raise TypeError(
             "evaluate measures models that decode part trees, such as grass; "

@@ -9,11 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shapegen.metrics import baselines
+from shapegen.metrics import baselines, sets
 from shapegen.metrics.boxes import nearest
+from shapegen.metrics.chamfer import BOX_POINTS, PAIR_POINTS, SET_POINTS
 from shapegen.metrics.comparison import Distance, Figures, SetMetrics, box_sets, mean_of_draws
-from shapegen.metrics.hierarchies import hierarchy_figures, leaf_chamfers
+from shapegen.metrics.frechet import Gaussian, gaussian_distance
+from shapegen.metrics.hierarchies import correspond, hierarchy_figures, leaf_chamfers
 from shapegen.metrics.reconstruction import matched
+from shapegen.metrics.relation_errors import relation_errors
+from shapegen.metrics.shape_features import ShapeFeatures
+from shapegen.metrics.structure_distance import structure_matrix
 from shapegen.metrics.validity import validity_shares
 from shapegen.structures.part_tree import PartTree, PartTrees
 from shapegen.structures.structurenet import StructureNet
@@ -44,9 +49,10 @@ def evaluate_hierarchies(
         seed: Draw i is seeded ``seed + i``.
 
     Returns:
-        As :func:`shapegen.metrics.evaluate`. Generation figures are by chamfer distance, those by
-        the box-set distance D end in ``_boxes``; reconstruction is by free decoding of the
-        posterior means (:mod:`shapegen.metrics.hierarchies`).
+        As :func:`shapegen.metrics.evaluate`. Generation figures are those of
+        :class:`GenerationMeasure`; reconstruction is by free decoding of the posterior means
+        (:mod:`shapegen.metrics.hierarchies`, :mod:`shapegen.metrics.relation_errors`). ``truth``
+        are the figures of the held-out shapes' own relations: no less can be expected.
 
     Raises:
         ValueError: Empty data, or fewer than two samples asked for.
@@ -60,30 +66,19 @@ def evaluate_hierarchies(
     boxes = {"train": box_sets(train, "train"), "test": box_sets(test, "test")}
     fixed = np.random.RandomState(0)
     chosen = fixed.permutation(len(test))[:REFERENCE]
-    reference = [boxes["test"][i] for i in chosen]
-    measures = {name: SetMetrics(reference, distance=name) for name in DISTANCES}
-
-    def measure(samples: Sequence[NDArray[np.float64]]) -> Figures:
-        by_chamfer, by_boxes = (measures[name](samples) for name in DISTANCES)
-        return by_chamfer | {f"{name}_boxes": value for name, value in by_boxes.items()}
-
+    measure = GenerationMeasure(boxes["train"], test[chosen.tolist()])
     drawn = [_draw(model, size, seed + draw) for draw in range(draws)]
-    generation = [
-        measure(box_sets(trees)) | {"finite_share": share, "leaves": _leaves(trees)}
-        for trees, share in drawn
-    ]
+    generation = [measure(trees) | {"finite_share": share} for trees, share in drawn]
     known = boxes["train"]
     floor_size = min(size, len(known))
     rivals = {
         "floor": mean_of_draws(
-            lambda rng: measure(
-                [known[i] for i in baselines.draw(floor_size, len(known), rng=rng)]
-            ),
+            lambda rng: measure(train[baselines.draw(floor_size, len(train), rng=rng).tolist()]),
             draws,
             seed,
         ),
         "baseline": mean_of_draws(
-            lambda rng: measure(baselines.jitter_boxes(known, size, rng=rng)), draws, seed
+            lambda rng: measure(baselines.jitter_trees(train, size, rng=rng)), draws, seed
         ),
     }
     codes = model.encode(test)
@@ -95,6 +90,7 @@ def evaluate_hierarchies(
         **rivals,
         "jitter": rivals["baseline"],
         "retrieval": _paired([train[int(i)] for i in found], test, None),
+        "truth": relation_errors(test, test).means(),
         "validity": {
             "samples": _mean([validity_shares(list(trees)) for trees, _ in drawn]),
             "data": validity_shares(list(test)),
@@ -105,10 +101,11 @@ def evaluate_hierarchies(
         },
         "settings": {
             "samples": size,
-            "reference": len(reference),
+            "reference": len(chosen),
             "train": len(train),
             "reconstructed": len(test),
-            "points": {"sets": 512, "pairs": 2048},
+            "points": {"sets": SET_POINTS, "pairs": PAIR_POINTS, "relations": BOX_POINTS},
+            "features": measure.described,
             "normalisation": "none",
             "distance": "chamfer",
             "emd": None,
@@ -118,6 +115,50 @@ def evaluate_hierarchies(
             "baseline": "jitter",
         },
     }
+
+
+class GenerationMeasure:
+    """Generation figures of sets of hierarchies against one reference.
+
+    By chamfer distance and, ending in ``_boxes``, by the box-set distance D
+    (:mod:`shapegen.metrics.sets`); ``mmd_structure`` and ``quality_structure`` by structure
+    distance, normalised by the reference shape (the paper calls the two coverage and quality);
+    ``frechet``, the Frechet distance of shape features; and the mean number of ``leaves``.
+
+    Args:
+        train: Leaf boxes of the training shapes, on which the features are fitted.
+        reference: Hierarchies.
+    """
+
+    def __init__(self, train: Sequence[NDArray[np.float64]], reference: PartTrees) -> None:
+        boxes = box_sets(reference)
+        self._trees = reference
+        self._measures = {name: SetMetrics(boxes, distance=name) for name in DISTANCES}
+        self._features = ShapeFeatures(train)
+        self._reference = Gaussian.of(self._features(boxes))
+        self.described = {
+            "name": self._features.name,
+            "dimensions": len(self._features),
+            "explained": self._features.explained,
+            "fitted_to": len(train),
+        }
+        """What the Frechet distance is measured on."""
+
+    def __call__(self, trees: PartTrees) -> Figures:
+        """Measure one set."""
+        boxes = box_sets(trees)
+        by_chamfer, by_boxes = (self._measures[name](boxes) for name in DISTANCES)
+        across = structure_matrix(trees, self._trees)
+        return (
+            by_chamfer
+            | {f"{name}_boxes": value for name, value in by_boxes.items()}
+            | {
+                "mmd_structure": sets.mmd(across),
+                "quality_structure": sets.quality(across),
+                "frechet": gaussian_distance(Gaussian.of(self._features(boxes)), self._reference),
+                "leaves": _leaves(trees),
+            }
+        )
 
 
 @torch.no_grad()
@@ -175,8 +216,10 @@ def _paired(
 ) -> Figures:
     directed = model is not None and model.config.compat == "official"
     pairs = [(ours.boxes(), theirs.boxes()) for ours, theirs in zip(predicted, true, strict=True)]
+    match = correspond(predicted, true)
     return (
-        hierarchy_figures(predicted, true, directed=directed).means()
+        hierarchy_figures(predicted, true, directed=directed, match=match).means()
+        | relation_errors(predicted, true, match=match).means()
         | {"leaf_chamfer": float(leaf_chamfers(predicted, true).mean())}
         | matched(pairs)
     )

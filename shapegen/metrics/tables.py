@@ -38,7 +38,11 @@ def evaluation_table(result: Mapping[str, Any]) -> Table:
             settings["baseline"]: result["baseline"],
             "jitter": result["jitter"],
         },
-        "reconstruction": {"model": reconstructed, "retrieval": result["retrieval"]},
+        "reconstruction": {
+            "model": reconstructed,
+            "retrieval": result["retrieval"],
+            "data": result.get("truth", {}),
+        },
         "validity": {
             "model": result["validity"]["samples"],
             "data": result["validity"]["data"],

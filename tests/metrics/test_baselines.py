@@ -7,12 +7,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from shapegen.data.furniture import furniture
 from shapegen.metrics.baselines import (
     PcaGaussian,
     draw,
     expanded,
     jitter,
     jitter_boxes,
+    jitter_trees,
     large_groups,
 )
 from shapegen.structures.merge_tree import ADJ, BOX, SYM, MergeTree
@@ -149,6 +151,17 @@ def test_jitter_of_plain_boxes_leaves_the_shapes_alone() -> None:
     assert {len(boxes) for boxes in noisy} == {2, 3}
     assert all((boxes[:, 6:] == boxes[0, 6]).all() for boxes in noisy)
     assert (shapes[0] == 1).all()
+
+
+def test_jitter_of_trees_is_that_of_their_leaves() -> None:
+    trees = furniture(5, seed=0)
+    found = jitter_trees(trees, 8, rng=stream(1))
+    expected = jitter_boxes([tree.boxes() for tree in trees], 8, rng=stream(1))
+    source = {tree.label: tree for tree in trees}
+    for tree, boxes in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(tree.boxes(), boxes)
+        inner = ~tree.is_leaf
+        np.testing.assert_array_equal(tree.box[inner], source[tree.label].box[inner])
 
 
 def test_draws_are_subsets_without_repetition_and_follow_the_stream() -> None:

@@ -36,6 +36,14 @@ def test_everything_is_measured(model: StructureNet, sets: tuple[PartTrees, Part
         assert name in result["metrics"]
         assert name in result["floor"]
         assert name in result["baseline"]
+    for name in ("mmd_structure", "quality_structure", "frechet"):
+        assert result["metrics"][name] > result["floor"][name]
+        assert result["baseline"][name] >= 0
+    # Noise on the leaves leaves the labels alone.
+    jittered, floor = result["baseline"]["quality_structure"], result["floor"]["quality_structure"]
+    assert jittered == pytest.approx(floor, abs=0.2)
+    assert result["truth"]["gt_binary_diff"] < 0.05
+    assert result["settings"]["features"]["fitted_to"] == 12
     assert result["settings"]["samples"] == 4
     assert result["settings"]["reconstructed"] == 6
     # An untrained model is worse than the nearest training shape, and than training shapes.
