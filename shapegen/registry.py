@@ -45,6 +45,15 @@ MODELS: dict[str, Entry] = {
         capabilities=("encode", "reconstruct", "interpolate"),
         paper="Mo et al., StructureNet: Hierarchical Graph Networks for 3D Shape Generation, 2019",
     ),
+    "partgeometry": Entry(
+        module="shapegen.structures.part_geometry",
+        model="PartGeometry",
+        config="PartGeometryConfig",
+        family="structures",
+        summary="VAE of the point clouds of single parts, which structurenet can be built on",
+        capabilities=("encode", "reconstruct", "interpolate"),
+        paper="Mo et al., StructureNet, 2019, section 4.1",
+    ),
     "abstraction": Entry(
         module="shapegen.structures.abstraction",
         model="Abstraction",

@@ -83,9 +83,15 @@ class PartTree:
     front: str = "+z"
     merge: MergeTree | None = None
     """The binary merge hierarchy that the tree was read from or decoded by, in the same frame."""
+    part_points: NDArray[np.floating[Any]] | None = None
+    """``(n, p, 3)``: equally many points of every node, inner nodes included, where there are
+    any, as float32. They move with the shape; whoever changes the boxes drops them."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "box", box_algebra.as_boxes(self.box))
+        if self.part_points is not None:
+            points = np.ascontiguousarray(self.part_points, dtype=np.float32)
+            object.__setattr__(self, "part_points", points)
         object.__setattr__(self, "parent", np.asarray(self.parent, dtype=np.int64))
         object.__setattr__(self, "label", tuple(self.label))
         object.__setattr__(self, "edges", tuple(self.edges))
@@ -164,11 +170,13 @@ class PartTree:
             replace(edge, params=_moved_params(edge, matrix, scale, offset)) for edge in self.edges
         )
         motion: dict[str, Any] = {"rotation": matrix, "scale": scale, "translation": offset}
+        points = self.part_points
         return replace(
             self,
             box=box_algebra.transformed(self.box, **motion),
             edges=edges,
             merge=None if self.merge is None else self.merge.transformed(**motion),
+            part_points=None if points is None else scale * points @ matrix.T + offset,
         )
 
     def facing(self, front: str) -> PartTree:
@@ -266,6 +274,7 @@ def _check(tree: PartTree) -> None:
     if not np.isfinite(tree.box).all():
         node = int(np.argwhere(~np.isfinite(tree.box))[0, 0])
         raise ValueError(f"boxes must be finite; got {tree.box[node].tolist()} at node {node}")
+    _check_points(tree)
     order = np.arange(n)
     if tree.parent[0] != -1 or (tree.parent[1:] < 0).any() or (tree.parent >= order).any():
         raise ValueError("parents must come before their children, one root first (parent -1)")
@@ -281,6 +290,19 @@ def _check(tree: PartTree) -> None:
                 f"{edge.kind} takes {PARAMETER_COUNTS[edge.kind]} parameters; "
                 f"got {len(edge.params)}"
             )
+
+
+def _check_points(tree: PartTree) -> None:
+    points = tree.part_points
+    if points is None:
+        return
+    if points.ndim != 3 or len(points) != len(tree) or not points.shape[1] or points.shape[2] != 3:
+        raise ValueError(
+            f"points must be (nodes, points, 3), {len(tree)} nodes here; got {points.shape}"
+        )
+    if not np.isfinite(points).all():
+        node = int(np.argwhere(~np.isfinite(points))[0, 0])
+        raise ValueError(f"points must be finite; got NaN or infinity at node {node}")
 
 
 def _moved_params(
