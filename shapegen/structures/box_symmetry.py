@@ -6,7 +6,7 @@ Reference: Mo et al., *StructureNet*, 2019, section 4.2 (structure consistency l
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from shapegen.structures.box_points import (
@@ -15,10 +15,27 @@ from shapegen.structures.box_points import (
     nearest_distances,
     rotation_matrix,
 )
+from shapegen.structures.part_tree import RelationKind
+from shapegen.structures.tree_batch import KIND_NUMBER
 
 _SHORT = 1e-6
 """Shorter vectors have no direction."""
 _SIGNS = ((1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0))
+
+
+@torch.no_grad()
+def symmetries(
+    kind: Int[Tensor, "pairs"], a: Frames, b: Frames, *, official: bool
+) -> Float[Tensor, "pairs 3 4"]:
+    """The estimated symmetry of every pair; kinds as in :data:`KIND_NUMBER`."""
+    found = translations(a, b)
+    reflected = (kind == KIND_NUMBER[RelationKind.REF_SYM])[:, None, None]
+    found = torch.where(reflected, reflections(a, b), found)
+    turned = (kind == KIND_NUMBER[RelationKind.ROT_SYM]).nonzero()[:, 0]
+    if len(turned):
+        motions = rotations(a.pick(turned), b.pick(turned), official=official)
+        found = found.index_copy(0, turned, motions)
+    return found
 
 
 @torch.no_grad()

@@ -22,9 +22,10 @@ from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.mixture import GaussianMixture
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
-from shapegen.structures.box_points import quaternion_boxes
 from shapegen.structures.part_tree import PartTree, PartTrees, RelationKind
 from shapegen.structures.projection import refine_relations
+from shapegen.structures.stretching import stretched
+from shapegen.structures.structurenet_boxes import BoxHead
 from shapegen.structures.structurenet_decoder import StructureDecoder
 from shapegen.structures.structurenet_decoding import (
     DecodedStructures,
@@ -34,7 +35,7 @@ from shapegen.structures.structurenet_decoding import (
 )
 from shapegen.structures.structurenet_encoder import StructureEncoder
 from shapegen.structures.structurenet_layers import Activation, Pooling
-from shapegen.structures.structurenet_losses import structure_losses
+from shapegen.structures.structurenet_losses import hierarchy_losses
 from shapegen.structures.structurenet_matching import Matched, match
 from shapegen.structures.tree_batch import KIND_NUMBER, TreeBatch, TreeData
 from shapegen.structures.vocabulary import read_vocabulary
@@ -171,6 +172,13 @@ class StructureNet(Autoencoder):
         super().__init__()
         self.config = config
         self.table = LabelTable(config.labels)
+        self.head = BoxHead(
+            config.feature_dim,
+            config.hidden_dim,
+            bounded=config.bounded,
+            activation=config.activation,
+            official=self._official,
+        )
         shared: dict[str, Any] = {
             "num_labels": len(self.table),
             "num_kinds": len(config.edge_kinds),
@@ -180,6 +188,7 @@ class StructureNet(Autoencoder):
         self.encoder = StructureEncoder(
             config.feature_dim,
             config.hidden_dim,
+            part=self.head.encoder,
             passes=config.encoder_passes,
             node_pool=config.node_pool,
             **shared,
@@ -189,7 +198,7 @@ class StructureNet(Autoencoder):
             config.hidden_dim,
             passes=config.decoder_passes,
             slots=config.max_children,
-            bounded=config.bounded,
+            part=self.head.decoder,
             context=config.context,
             num_roots=len(self.table.roots),
             **shared,
@@ -269,18 +278,19 @@ class StructureNet(Autoencoder):
     def posterior(self, batch: TreeBatch) -> DiagGaussian:
         """The encoder's Gaussians over the codes."""
         found: DiagGaussian = self.encoder(
-            batch, quaternion_boxes(batch.box), batch.label + 1, self.kind_number[batch.edge_kind]
+            batch, self.head.rows(batch), batch.label + 1, self.kind_number[batch.edge_kind]
         )
         return found
 
     def match(self, batch: TreeBatch, z: Float[Tensor, "shapes latent"]) -> Matched:
         """Decode along the true hierarchies (teacher forcing)."""
+        rows = self.head.rows(batch)
         return match(
             self.decoder,
             z,
             batch,
-            quaternion_boxes(batch.box),
             batch.label + 1,
+            lambda slots, siblings: self.head.costs(slots, rows, batch, siblings),
             label_weight=self.config.match_labels,
             exists_weight=self.config.match_exists,
         )
@@ -292,22 +302,23 @@ class StructureNet(Autoencoder):
 
         Reference: Mo et al., section 4.2.
         """
-        return structure_losses(
-            self.match(batch, z),
+        found = self.match(batch, z)
+        hierarchy = hierarchy_losses(
+            found,
             batch,
-            quaternion_boxes(batch.box),
             batch.label + 1,
             self.kind_number[batch.edge_kind],
             roots=self.table.roots.to(z.device),
-            official=self._official,
         )
+        parts = self.head.part_losses(found, self.head.rows(batch), batch)
+        return parts | hierarchy | self.head.relation_losses(found, batch)
 
     def losses(
         self, batch: TreeBatch, z: Float[Tensor, "shapes latent"]
     ) -> dict[str, Float[Tensor, "shapes"]]:
         """Teacher-forced reconstruction losses of every shape, weighted as the config says."""
-        weights = self.config.weights
-        return {name: getattr(weights, name) * v for name, v in self.raw_losses(batch, z).items()}
+        weights = vars(self.config.weights) | dict(self.head.loss_weights)
+        return {name: weights[name] * v for name, v in self.raw_losses(batch, z).items()}
 
     def encode(self, shapes: Sequence[PartTree]) -> Float[Tensor, "shapes latent"]:
         """Codes of part trees: posterior means."""
@@ -357,6 +368,7 @@ class StructureNet(Autoencoder):
             raise ValueError("codes must be finite; got NaN or infinity")
         return decode_free(
             self.decoder,
+            self.head,
             z.to(self.decoder.child_decoder.mlp_sem.weight),
             self.table,
             self.config.edge_kinds,
@@ -378,22 +390,3 @@ class StructureNet(Autoencoder):
     @property
     def _device(self) -> torch.device:
         return self.kind_number.device
-
-
-def stretched(batch: TreeBatch, amount: float, *, rng: torch.Generator | None = None) -> TreeBatch:
-    """Scale every shape along each axis by a factor drawn from ``1 - amount .. 1 + amount``.
-
-    A tilted box is not a box any more when it is stretched: it keeps the directions of its first
-    axis and of the plane of its first two, and the lengths of all three.
-    """
-    factor = 1 + amount * (2 * torch.rand(batch.num_shapes, 3, generator=rng) - 1)
-    scale = factor.to(batch.box)[batch.shape]
-    box = batch.box
-    first, second = (
-        scale * torch.nn.functional.normalize(box[:, i : i + 3], dim=1) for i in (6, 9)
-    )
-    third = scale * torch.linalg.cross(first / scale, second / scale)
-    lengths = torch.stack([axis.norm(dim=1) for axis in (first, second, third)], dim=1)
-    x = torch.nn.functional.normalize(first, dim=1)
-    y = torch.nn.functional.normalize(second - (second * x).sum(1, keepdim=True) * x, dim=1)
-    return replace(batch, box=torch.cat([scale * box[:, :3], lengths * box[:, 3:6], x, y], dim=1))

@@ -7,6 +7,7 @@ Reference: Mo et al., *StructureNet*, 2019, section 4.1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -23,8 +24,6 @@ from shapegen.structures.structurenet_layers import (
     split_linear,
     weight_of,
 )
-
-BOX_DIM = 10
 
 
 class Slots(NamedTuple):
@@ -189,39 +188,15 @@ class ChildDecoder(nn.Module):
         return self.activation(latent if context is None else latent + context)
 
 
-class BoxDecoder(nn.Module):
-    """Boxes from latents: centre, full lengths, quaternion."""
-
-    def __init__(
-        self, feature_dim: int, hidden_dim: int, *, bounded: bool, activation: Activation
-    ) -> None:
-        super().__init__()
-        self.bounded = bounded
-        self.activation = ACTIVATIONS[activation]
-        self.mlp = nn.Linear(feature_dim, hidden_dim)
-        self.out = nn.Linear(hidden_dim, BOX_DIM)
-        """Centre, size and quaternion: three layers in the authors' code."""
-
-    def forward(self, latents: Float[Tensor, "*n feature"]) -> Float[Tensor, "*n 10"]:
-        """Centres in (-1, 1) and lengths in (0, 2) if bounded; quaternions are of length 1."""
-        out = self.out(self.activation(self.mlp(latents)))
-        centre, size, turn = out.split([3, 3, 4], dim=-1)
-        turn = turn + turn.new_tensor([1.0, 0.0, 0.0, 0.0])
-        turn = turn / (1e-12 + turn.norm(dim=-1, keepdim=True))
-        if self.bounded:
-            return torch.cat([torch.tanh(centre), 2 * torch.sigmoid(size), turn], dim=-1)
-        return torch.cat([centre, functional.softplus(size), turn], dim=-1)
-
-
 class StructureDecoder(nn.Module):
-    """Hierarchies from codes, unfolded from the root down."""
+    """Hierarchies from codes, unfolded from the root down; ``part`` makes what decodes a part."""
 
     def __init__(
         self,
         feature_dim: int,
         hidden_dim: int,
         *,
-        bounded: bool,
+        part: Callable[[], nn.Module],
         context: bool,
         activation: Activation,
         num_labels: int,
@@ -236,9 +211,8 @@ class StructureDecoder(nn.Module):
                 "mlp2": nn.Linear(hidden_dim, feature_dim),
             }
         )
-        self.box_decoder = BoxDecoder(
-            feature_dim, hidden_dim, bounded=bounded, activation=activation
-        )
+        self.box_decoder = part()
+        """Whatever a part is: see :mod:`~shapegen.structures.structurenet_head`."""
         self.leaf_classifier = nn.ModuleDict(
             {"mlp1": nn.Linear(feature_dim, hidden_dim), "mlp2": nn.Linear(hidden_dim, 1)}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,10 @@ from torch import Tensor
 
 from shapegen.core import boxes as box_algebra
 from shapegen.structures import box_symmetry
-from shapegen.structures.box_points import direction_boxes, frames
+from shapegen.structures.box_points import frames
 from shapegen.structures.part_tree import PartTree, PartTrees, Relation, RelationKind
 from shapegen.structures.structurenet_decoder import Children, StructureDecoder
+from shapegen.structures.structurenet_head import NodeHead
 from shapegen.structures.vocabulary import Vocabulary
 
 Floats = NDArray[np.float64]
@@ -81,6 +83,8 @@ class DecodedStructures:
     """Whether a shape ended by itself, within the limits and with finite numbers."""
     labels: tuple[str, ...] = field(repr=False)
     kinds: tuple[RelationKind, ...] = field(repr=False)
+    points: NDArray[np.floating[Any]] | None = None
+    """``(n, p, 3)``, where parts have points."""
 
     def __len__(self) -> int:
         return len(self.complete)
@@ -112,6 +116,7 @@ class DecodedStructures:
                     parent=np.where(parent >= 0, parent - start, -1),
                     label=tuple(self.labels[i - 1] for i in self.label[start:end]),
                     edges=edges,
+                    part_points=None if self.points is None else self.points[start:end],
                 )
             )
         return PartTrees(trees)
@@ -176,6 +181,7 @@ def relation_params(kind: RelationKind, a: Floats, b: Floats) -> list[tuple[floa
 @torch.no_grad()
 def decode_free(
     decoder: StructureDecoder,
+    head: NodeHead,
     z: Float[Tensor, "shapes feature"],
     table: LabelTable,
     kinds: tuple[RelationKind, ...],
@@ -187,6 +193,7 @@ def decode_free(
 
     Args:
         decoder: The networks.
+        head: What a part is.
         z: Codes.
         table: Labels below labels: a part without possible children is a leaf.
         kinds: Kinds of relations in the decoder's order.
@@ -235,13 +242,14 @@ def decode_free(
         if not len(shape):
             break
     flat = [torch.cat(values) for values in zip(*levels, strict=True)]
-    box = direction_boxes(decoder.box_decoder(flat[3]))
-    finite = torch.isfinite(box).all(1)
+    parts = head.parts(decoder.box_decoder(flat[3]))
+    finite = torch.isfinite(parts.boxes).all(1)
     complete[flat[0][~finite]] = False
     return _depth_first(
         [len(level[0]) for level in levels],
         *(values.cpu().numpy() for values in flat[:3]),
-        box=np.nan_to_num(box.double().cpu().numpy()),
+        box=np.nan_to_num(parts.boxes.double().cpu().numpy()),
+        points=None if parts.points is None else np.nan_to_num(parts.points.cpu().numpy()),
         latent=flat[3],
         edges=torch.cat(edges).cpu().numpy(),
         complete=complete.cpu().numpy(),
@@ -278,6 +286,7 @@ def _depth_first(
     label: Ints,
     *,
     box: Floats,
+    points: NDArray[np.floating[Any]] | None,
     latent: Tensor,
     edges: Ints,
     complete: Bools,
@@ -309,6 +318,7 @@ def _depth_first(
         parent=np.where(sorted_parent >= 0, row[sorted_parent], -1),
         label=label[order],
         box=box[order],
+        points=None if points is None else points[order],
         latent=latent[torch.from_numpy(order).to(latent.device)],
         edges=edges,
         complete=complete,

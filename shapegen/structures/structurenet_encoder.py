@@ -7,6 +7,8 @@ Reference: Mo et al., *StructureNet*, 2019, section 4.1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -23,8 +25,6 @@ from shapegen.structures.structurenet_layers import (
     with_class,
 )
 from shapegen.structures.tree_batch import Siblings, TreeBatch
-
-BOX_DIM = 10
 
 
 class ChildEncoder(nn.Module):
@@ -87,11 +87,22 @@ class ChildEncoder(nn.Module):
 
 
 class StructureEncoder(nn.Module):
-    """Posterior of a hierarchy's code, folded from the leaves up."""
+    """Posterior of a hierarchy's code, folded from the leaves up.
 
-    def __init__(self, feature_dim: int, hidden_dim: int, **options: object) -> None:
+    ``part`` makes what encodes a leaf.
+    """
+
+    def __init__(
+        self,
+        feature_dim: int,
+        hidden_dim: int,
+        *,
+        part: Callable[[], nn.Module],
+        **options: object,
+    ) -> None:
         super().__init__()
-        self.box_encoder = nn.ModuleDict({"encoder": nn.Linear(BOX_DIM, feature_dim)})
+        self.box_encoder = part()
+        """Whatever a part is: see :mod:`~shapegen.structures.structurenet_head`."""
         self.child_encoder = ChildEncoder(feature_dim, hidden_dim, **options)  # type: ignore[arg-type]
         self.sample_encoder = nn.ModuleDict(
             {
@@ -104,7 +115,7 @@ class StructureEncoder(nn.Module):
     def root_features(
         self,
         batch: TreeBatch,
-        boxes: Float[Tensor, "nodes 10"],
+        rows: Float[Tensor, "nodes row"],
         label: Int[Tensor, "nodes"],
         kind: Int[Tensor, "edges"],
     ) -> Float[Tensor, "shapes feature"]:
@@ -112,13 +123,12 @@ class StructureEncoder(nn.Module):
 
         Args:
             batch: The hierarchies.
-            boxes: Boxes of all nodes; only those of leaves are used.
+            rows: Parts of all nodes; only those of leaves are used.
             label: Semantic class of every node.
             kind: Number of every relation's kind.
         """
-        activation = self.child_encoder.activation
         is_leaf = batch.num_children == 0
-        leaves = activation(self.box_encoder["encoder"](boxes[is_leaf]))
+        leaves = self.box_encoder(rows[is_leaf])
         inner = leaves[:0]
         used = 0
         groups = iter(batch.siblings)
@@ -140,12 +150,12 @@ class StructureEncoder(nn.Module):
     def forward(
         self,
         batch: TreeBatch,
-        boxes: Float[Tensor, "nodes 10"],
+        rows: Float[Tensor, "nodes row"],
         label: Int[Tensor, "nodes"],
         kind: Int[Tensor, "edges"],
     ) -> DiagGaussian:
         """Posterior of every shape's code; see :meth:`root_features`."""
-        return self.posterior(self.root_features(batch, boxes, label, kind))
+        return self.posterior(self.root_features(batch, rows, label, kind))
 
     def posterior(self, features: Float[Tensor, "shapes feature"]) -> DiagGaussian:
         """Gaussian from the root features."""

@@ -5,6 +5,7 @@ Reference: Mo et al., *StructureNet*, 2019, section 4.2.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from shapegen.structures.box_points import box_cost
 from shapegen.structures.structurenet_decoder import StructureDecoder
 from shapegen.structures.tree_batch import Siblings, TreeBatch
 
@@ -26,7 +26,8 @@ class Matched:
     are all nodes but the roots.
     """
 
-    boxes: Float[Tensor, "nodes 10"]
+    parts: Float[Tensor, "nodes row"]
+    """As the head describes them."""
     leaf: Float[Tensor, "nodes"]
     """Logits."""
     semantic: Float[Tensor, "children labels"]
@@ -43,17 +44,24 @@ class Matched:
     """Logits."""
     edges: Float[Tensor, "parents slots slots kinds"]
     """Logits."""
-    slot_boxes: Float[Tensor, "parents slots 10"]
+    slot_parts: Float[Tensor, "parents slots row"]
     messages: Int[Tensor, "parents"]
     """Number of directed relations that messages were passed over."""
+
+    @property
+    def used(self) -> Float[Tensor, "parents slots"]:
+        """1 at the slots that a child was matched to, 0 at the others."""
+        used = torch.zeros_like(self.exists)
+        used[self.parent, self.slot] = 1.0
+        return used
 
 
 def match(
     decoder: StructureDecoder,
     z: Float[Tensor, "shapes feature"],
     batch: TreeBatch,
-    boxes: Float[Tensor, "nodes 10"],
     label: Int[Tensor, "nodes"],
+    costs: Callable[[Tensor, Siblings], Tensor],
     *,
     label_weight: float = 0.0,
     exists_weight: float = 0.0,
@@ -64,19 +72,20 @@ def match(
         decoder: The networks.
         z: One code a shape.
         batch: The hierarchies.
-        boxes: Their boxes.
         label: Semantic class of every node.
+        costs: What it costs to match the nodes of a level to decoded slots; the least in all is
+            chosen.
         label_weight: What a nat of the true label's cross entropy adds to the cost of a match; the
-            paper matches by boxes alone.
+            paper matches by the parts alone.
         exists_weight: The same for the existence of a slot: slots that are in use stay in use.
     """
     contexts = decoder.contexts(z)
     latents = [decoder.root_latents(z)]
     above = len(batch.box) - batch.num_shapes
     found: dict[str, list[Tensor]] = {
-        name: [] for name in ("slot", "hidden", "exists", "edges", "slot_boxes", "messages")
+        name: [] for name in ("slot", "hidden", "exists", "edges", "slot_parts", "messages")
     }
-    matched_boxes = [decoder.box_decoder(latents[0])]
+    matched_parts = [decoder.box_decoder(latents[0])]
     for siblings in reversed(batch.siblings):
         parents = siblings.parents
         slots = decoder.unfold(
@@ -85,8 +94,8 @@ def match(
             batch.shape[parents],
             contexts,
         )
-        slot_boxes = decoder.box_decoder(slots.latent)
-        cost = box_cost(slot_boxes, boxes[siblings.rows], siblings.parent)
+        slot_parts = decoder.box_decoder(slots.latent)
+        cost = costs(slot_parts, siblings)
         if label_weight:
             with torch.no_grad():
                 logits = decoder.child_decoder.mlp_sem(slots.hidden)
@@ -97,15 +106,15 @@ def match(
             missing = functional.softplus(-slots.exists.detach())
             cost = cost + exists_weight * missing[siblings.parent]
         slot = assign(cost, siblings)
-        row = siblings.parent * slot_boxes.shape[1] + slot
+        row = siblings.parent * slot_parts.shape[1] + slot
         latents.append(slots.latent.flatten(0, 1).index_select(0, row))
-        matched_boxes.append(slot_boxes.flatten(0, 1).index_select(0, row))
+        matched_parts.append(slot_parts.flatten(0, 1).index_select(0, row))
         level = {
             "slot": slot,
             "hidden": slots.hidden.flatten(0, 1).index_select(0, row),
             "exists": slots.exists,
             "edges": slots.edges,
-            "slot_boxes": slot_boxes,
+            "slot_parts": slot_parts,
             "messages": slots.messages,
         }
         for name, value in level.items():
@@ -118,7 +127,7 @@ def match(
     offsets = np.cumsum([0] + [len(s.parents) for s in batch.siblings]).tolist()
     empty = batch.parent[:0]
     return Matched(
-        boxes=torch.cat(matched_boxes[::-1]),
+        parts=torch.cat(matched_parts[::-1]),
         leaf=decoder.leaf_logits(nodes),
         category=None if decoder.root_classifier is None else decoder.root_classifier(latents[0]),
         semantic=decoder.child_decoder.mlp_sem(flat.pop("hidden")),
@@ -143,7 +152,7 @@ def _nothing(decoder: StructureDecoder, z: Tensor) -> dict[str, Tensor]:
         "hidden": slots.hidden.flatten(0, 1),
         "exists": slots.exists,
         "edges": slots.edges,
-        "slot_boxes": decoder.box_decoder(slots.latent),
+        "slot_parts": decoder.box_decoder(slots.latent),
         "messages": slots.messages,
     }
 

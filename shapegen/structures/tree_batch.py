@@ -105,6 +105,12 @@ class TreeBatch:
         ends = np.cumsum(self.level_sizes).tolist()
         return [slice(end - size, end) for end, size in zip(ends, self.level_sizes, strict=True)]
 
+    def total(
+        self, values: Float[Tensor, "rows"], rows: Tensor | slice = slice(None)
+    ) -> Float[Tensor, "shapes"]:
+        """Sum values of nodes, of all of them or of ``rows``, over every shape."""
+        return values.new_zeros(self.num_shapes).index_add(0, self.shape[rows], values)
+
     def to(self, device: torch.device | str) -> TreeBatch:
         """Copy to a device."""
         moved: dict[str, Any] = {
