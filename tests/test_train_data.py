@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from shapegen.config import DataConfig
 from shapegen.data.catalog import make
+from shapegen.data.part_points import write_geometry
 from shapegen.structures.part_tree import PartTrees
 from shapegen.train import load_data
 
@@ -78,6 +80,38 @@ def test_files_and_validation_files(shapes: PartTrees, tmp_path: Path) -> None:
     assert len(split.validation) == 2
     both = load_data(DataConfig(path=(str(tmp_path / "b.jsonl"), str(tmp_path / "a.jsonl"))))
     assert numbers(both.train, shapes) == [5, 6, 0, 1, 2, 3, 4]
+
+
+def test_points_of_parts_go_with_their_shapes(shapes: PartTrees, tmp_path: Path) -> None:
+    trees = [replace(tree, name=f"s{number}") for number, tree in enumerate(shapes[:6])]
+    clouds = [np.full((len(tree), 4, 3), number, np.float32) for number, tree in enumerate(trees)]
+    (tmp_path / "hier").mkdir()
+    for tree in trees:
+        tree.write(tmp_path / "hier" / f"{tree.name}.json")
+    trees[5].write(tmp_path / "last.json")
+    write_geometry(tmp_path / "geo", trees, clouds)
+    config = DataConfig(
+        path=str(tmp_path / "hier"),
+        validation_path=str(tmp_path / "last.json"),
+        points=str(tmp_path / "geo"),
+        holdout=2,
+    )
+    split = load_data(config)
+    for part, count in ((split.train, 4), (split.validation, 1), (split.holdout, 2)):
+        assert isinstance(part, PartTrees)
+        assert len(part) == count
+        for tree in part:
+            assert tree.part_points is not None
+            assert tree.part_points.shape == (len(tree), 4, 3)
+            assert (tree.part_points == int(tree.name[1:])).all()
+    np.savez(tmp_path / "geo" / "s5.npz", parts=clouds[5][1:])
+    with pytest.raises(ValueError, match=r"s5.npz: 'parts' must have one row a node of shape"):
+        load_data(config)
+
+
+def test_points_belong_to_a_file() -> None:
+    with pytest.raises(ValueError, match="points belongs to the shapes of a file `path`"):
+        DataConfig(name="furniture", count=3, points="geo")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ class DataConfig:
     """Shapes, or the share, of the rest by whose loss the best checkpoint is chosen."""
     validation_path: str | None = None
     """Instead of ``validation``: a file of shapes."""
+    points: str | None = None
+    """A folder with the points of every part, a file a shape (:mod:`shapegen.data.part_points`),
+    for the shapes of ``path`` and ``validation_path``."""
     split: Literal["random", "family"] = "random"
     """``random``: the last shapes of ``RandomState(split_seed).permutation``. ``family``: whole
     families of similar shapes."""
@@ -46,6 +49,8 @@ class DataConfig:
             raise ValueError("count belongs to a procedural set `name`, and is due there")
         if self.count is not None and self.count < 1:
             raise ValueError(f"count must be at least 1; got {self.count}")
+        if self.points is not None and self.path is None:
+            raise ValueError("points belongs to the shapes of a file `path`")
         if self.validation and self.validation_path is not None:
             raise ValueError("validation and validation_path exclude each other")
         for key in ("holdout", "validation"):
@@ -248,7 +253,7 @@ def _anchor(values: dict[str, Any], folder: Path) -> None:
     data = values.get("data")
     if not isinstance(data, dict):
         return
-    for key in ("path", "validation_path"):
+    for key in ("path", "validation_path", "points"):
         given = data.get(key)
         if isinstance(given, list):
             data[key] = [_anchored(path, folder) for path in given]

@@ -8,6 +8,7 @@ the row in which ``other_ids`` has the id of the parent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from shapegen.formats.compressed import existing
 from shapegen.formats.npz import array_shapes, read_arrays, write_arrays
-from shapegen.structures.part_tree import PartTree
+from shapegen.structures.part_tree import PartTree, PartTrees
 
 Points = NDArray[np.float32]
 
@@ -137,6 +138,19 @@ def geometry_problems(folder: str | Path, trees: Iterable[PartTree]) -> tuple[li
         except (ValueError, OSError) as error:
             problems.append(str(error))
     return problems, missing
+
+
+def with_geometry(folder: str | Path, trees: Sequence[PartTree]) -> PartTrees:
+    """The shapes with the points of their parts that :func:`read_geometry` reads.
+
+    Raises:
+        FileNotFoundError: As :func:`read_geometry`.
+        ValueError: As :func:`read_geometry`.
+    """
+    found = read_geometry(folder, trees)
+    return PartTrees(
+        [replace(tree, part_points=points) for tree, points in zip(trees, found, strict=True)]
+    )
 
 
 def write_geometry(

@@ -40,7 +40,7 @@ def load_data(config: DataConfig) -> DataSplit:
     rest, chosen = _hold_out(shapes, rest, config.validation, config)
     validation = _taken(shapes, chosen) if len(chosen) else None
     if config.validation_path is not None:
-        validation = _read(config.validation_path)
+        validation = _read(config.validation_path, config.points)
     return DataSplit(
         _taken(shapes, rest), validation, _taken(shapes, holdout) if len(holdout) else None
     )
@@ -51,7 +51,7 @@ Index = NDArray[np.int64]
 
 def _all(config: DataConfig) -> Shapes:
     if config.paths:
-        parts = [_read(path) for path in config.paths]
+        parts = [_read(path, config.points) for path in config.paths]
         kind: Any = type(parts[0])  # every container that is read can join its like
         joined: Shapes = parts[0] if len(parts) == 1 else kind.join(parts)
         return joined
@@ -62,10 +62,15 @@ def _all(config: DataConfig) -> Shapes:
     return make(config.name, count=config.count, seed=config.seed)
 
 
-def _read(path: str) -> Shapes:
+def _read(path: str, points: str | None) -> Shapes:
     from shapegen.data.files import read
 
-    return read(expand(path))
+    shapes = read(expand(path))
+    if points is None:
+        return shapes
+    from shapegen.data.part_points import with_geometry
+
+    return with_geometry(expand(points), shapes)
 
 
 def _hold_out(
