@@ -148,13 +148,13 @@ class Calibrated(Protocol):
 class Initialised(Protocol):
     """A model that takes over trained weights that its config names.
 
-    :func:`shapegen.fit` calls :meth:`initialise` before the first step of a run. A model that was
-    saved since holds the weights itself, and its config names none.
+    :func:`shapegen.fit` calls :meth:`initialise` before the first step of a run; from then on the
+    model's own file holds the weights.
     """
 
     initialise: Callable[..., None]
     """``initialise(*, resumed)``: read the weights, unless the run goes on from a state that holds
-    them; in either case the config then names none."""
+    them."""
 
 
 class Likelihood(ABC):

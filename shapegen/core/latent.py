@@ -1,4 +1,4 @@
-"""Walks between latent vectors."""
+"""Latent vectors: walks between them, and what is accepted as one."""
 
 from __future__ import annotations
 
@@ -51,3 +51,15 @@ def interpolate(a: Tensor, b: Tensor, steps: int) -> Tensor:
     path = slerp(a, b, t)
     path[0], path[-1] = a, b
     return path
+
+
+def check_codes(z: Tensor, latent_dim: int) -> None:
+    """Refuse what no decoder takes.
+
+    Raises:
+        ValueError: ``z`` is not ``(n, latent_dim)``, or not finite.
+    """
+    if z.ndim != 2 or z.shape[1] != latent_dim or not len(z):
+        raise ValueError(f"codes must be (n, {latent_dim}); got {tuple(z.shape)}")
+    if not bool(torch.isfinite(z).all()):
+        raise ValueError("codes must be finite; got NaN or infinity")

@@ -83,19 +83,45 @@ def chamfer_of_pairs(
     Faster than :func:`chamfer` of the gathered sets, and in less memory; near 0 it is only as
     exact as the rounding of the points' squares.
     """
+    found = a.new_zeros(len(first))
+    for chunk, ours, theirs in _chunks(a, b, first, second):
+        back = b.new_full(theirs.shape[:2], torch.inf)
+        forth = found[chunk]
+        for pairs, _, squares in _blocks(ours, theirs):
+            forth[pairs] += squares.amin(2).clamp_min_(0).sum(1) / a.shape[1]
+            back[pairs] = torch.minimum(back[pairs], squares.amin(1))
+        forth += back.clamp_min_(0).mean(1)
+    return found
+
+
+@torch.no_grad()
+def gaps_of_pairs(
+    a: Float[Tensor, "n p dim"],
+    b: Float[Tensor, "m q dim"],
+    first: Int[Tensor, "pairs"],
+    second: Int[Tensor, "pairs"],
+) -> Float[Tensor, "pairs"]:
+    """Smallest squared distance of ``a[first[k]]`` and ``b[second[k]]``, without gradients.
+
+    As exact as :func:`chamfer_of_pairs`.
+    """
+    found = a.new_full((len(first),), torch.inf)
+    for chunk, ours, theirs in _chunks(a, b, first, second):
+        gap = found[chunk]
+        for pairs, _, squares in _blocks(ours, theirs):
+            gap[pairs] = torch.minimum(gap[pairs], squares.amin((1, 2)).clamp_min_(0))
+    return found
+
+
+def _chunks(
+    a: Tensor, b: Tensor, first: Tensor, second: Tensor
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """The sets of some pairs at a time."""
     _check(a, b)
-    found = a.new_empty(len(first))
     size = max(_BLOCK // (a.shape[1] * b.shape[1]), 1)
     for start in range(0, len(first), size):
         chunk = slice(start, start + size)
-        ours, theirs = a.index_select(0, first[chunk]), b.index_select(0, second[chunk])
-        back = b.new_full(theirs.shape[:2], torch.inf)
-        total = a.new_zeros(len(ours))
-        for pairs, _, squares in _blocks(ours, theirs):
-            total[pairs] += squares.amin(2).clamp_min_(0).sum(1)
-            back[pairs] = torch.minimum(back[pairs], squares.amin(1))
-        found[chunk] = total / a.shape[1] + back.clamp_min_(0).mean(1)
-    return found
+        yield chunk, a.index_select(0, first[chunk]), b.index_select(0, second[chunk])
 
 
 def _check(a: Tensor, b: Tensor) -> None:

@@ -22,9 +22,10 @@ from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.core.pointnet import PointNet
-from shapegen.model_files import StoredModel, read_model
+from shapegen.model_files import read_model
 from shapegen.structures.depth_map import SIZE, depth_map
 from shapegen.structures.part_tree import PartTree, PartTrees
+from shapegen.structures.pretrained import take_weights
 from shapegen.structures.structurenet import StructureNet, StructureNetConfig
 from shapegen.structures.surface import sample_union
 
@@ -56,7 +57,11 @@ class AbstractionConfig:
     def __post_init__(self) -> None:
         if self.structure is None:
             aim = self.structure_weights
-            found = _stored(aim).config if aim else StructureNetConfig()
+            found = (
+                read_model(expand(aim), expect=StructureNet.name).config
+                if aim
+                else StructureNetConfig()
+            )
             object.__setattr__(self, "structure", found)
         for name in ("points", "hidden_dim", "image_channels"):
             if getattr(self, name) < 1:
@@ -128,10 +133,7 @@ class Abstraction(Autoencoder):
             ValueError: There is no such model, or the config is of another.
         """
         if self.config.structure_weights and not resumed:
-            found = _stored(self.config.structure_weights)
-            if found.config != self.config.structure:
-                raise ValueError(f"{found.path} is of another structure than the config says")
-            self.structure.load_state_dict(found.tensors)
+            take_weights(self.structure, self.config.structure_weights)
         self.config = replace(self.config, structure_weights="")
 
     def prepare(self, shapes: Sequence[PartTree]) -> ViewData:
@@ -199,10 +201,6 @@ class Abstraction(Autoencoder):
     ) -> PartTrees:
         """Decode codes by the frozen model."""
         return self.structure.decode(z, rng=rng)
-
-
-def _stored(name_or_path: str) -> StoredModel:
-    return read_model(expand(name_or_path), expect=StructureNet.name)
 
 
 class _PointEncoder(nn.Module):

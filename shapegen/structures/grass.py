@@ -19,6 +19,7 @@ from torch.nn import functional
 from shapegen.base import Autoencoder
 from shapegen.core import boxes as box_algebra
 from shapegen.core.gaussian import DiagGaussian
+from shapegen.core.latent import check_codes
 from shapegen.core.mixture import GaussianMixture
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
@@ -292,10 +293,7 @@ class GRASS(Autoencoder):
         Raises:
             ValueError: ``z`` is not ``(n, latent_dim)`` or not finite.
         """
-        if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
-            raise ValueError(f"codes must be (n, {self.latent_dim}); got {tuple(z.shape)}")
-        if not bool(torch.isfinite(z).all()):
-            raise ValueError("codes must be finite; got NaN or infinity")
+        check_codes(z, self.latent_dim)
         return decode_free(self.decoder, z.to(self.encoder.mean.weight), self.config.limits)
 
     def decode(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from shapegen.base import Autoencoder
 from shapegen.core.gaussian import DiagGaussian
+from shapegen.core.latent import check_codes
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.core.point_sets import chamfer
@@ -144,10 +145,7 @@ class PartGeometry(Autoencoder):
         Raises:
             ValueError: ``z`` is not ``(n, latent_dim)`` or not finite.
         """
-        if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
-            raise ValueError(f"codes must be (n, {self.latent_dim}); got {tuple(z.shape)}")
-        if not bool(torch.isfinite(z).all()):
-            raise ValueError("codes must be finite; got NaN or infinity")
+        check_codes(z, self.latent_dim)
         points = self.clouds(z.to(self.mean.weight))
         boxes = enclosing_boxes(points).double().cpu().numpy()
         root: Any = [-1]

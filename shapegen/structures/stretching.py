@@ -24,4 +24,6 @@ def stretched(batch: TreeBatch, amount: float, *, rng: torch.Generator | None = 
     lengths = torch.stack([axis.norm(dim=1) for axis in (first, second, third)], dim=1)
     x = normalize(first, dim=1)
     y = normalize(second - (second * x).sum(1, keepdim=True) * x, dim=1)
-    return replace(batch, box=torch.cat([scale * box[:, :3], lengths * box[:, 3:6], x, y], dim=1))
+    points = None if batch.points is None else batch.points * scale[:, None]
+    box = torch.cat([scale * box[:, :3], lengths * box[:, 3:6], x, y], dim=1)
+    return replace(batch, box=box, points=points)

@@ -6,26 +6,29 @@ Networks for 3D Shape Generation*, SIGGRAPH Asia 2019, https://arxiv.org/abs/190
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from shapegen.base import Autoencoder
-from shapegen.config import expand
 from shapegen.core import boxes as box_algebra
 from shapegen.core.gaussian import DiagGaussian
+from shapegen.core.latent import check_codes
 from shapegen.core.mixture import GaussianMixture
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
-from shapegen.structures.part_tree import PartTree, PartTrees, RelationKind
+from shapegen.structures.part_clouds import with_points
+from shapegen.structures.part_tree import PartTree, PartTrees
+from shapegen.structures.pretrained import take_weights
 from shapegen.structures.projection import refine_relations
 from shapegen.structures.stretching import stretched
 from shapegen.structures.structurenet_boxes import BoxHead
+from shapegen.structures.structurenet_config import LossWeights as LossWeights
+from shapegen.structures.structurenet_config import StructureNetConfig as StructureNetConfig
 from shapegen.structures.structurenet_decoder import StructureDecoder
 from shapegen.structures.structurenet_decoding import (
     DecodedStructures,
@@ -34,126 +37,13 @@ from shapegen.structures.structurenet_decoding import (
     decode_free,
 )
 from shapegen.structures.structurenet_encoder import StructureEncoder
-from shapegen.structures.structurenet_layers import Activation, Pooling
+from shapegen.structures.structurenet_head import NodeHead
 from shapegen.structures.structurenet_losses import hierarchy_losses
 from shapegen.structures.structurenet_matching import Matched, match
+from shapegen.structures.structurenet_points import PointHead
 from shapegen.structures.tree_batch import KIND_NUMBER, TreeBatch, TreeData
-from shapegen.structures.vocabulary import read_vocabulary
 
 ENCODE_BATCH = 256
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Weights of the losses; the defaults are the authors'."""
-
-    box: float = 20.0
-    anchor: float = 10.0
-    leaf: float = 1.0
-    exists: float = 1.0
-    semantic: float = 0.1
-    edge_exists: float = 1.0
-    sym: float = 1.0
-    adj: float = 1.0
-    kl: float = 0.1
-    """Of the true KL divergence in nats. The paper's .05 multiplies twice the KL."""
-
-
-@dataclass(frozen=True)
-class StructureNetConfig:
-    """Options of :class:`StructureNet`. :meth:`official` gives the authors' setting."""
-
-    compat: Literal["none", "official"] = "none"
-    """``official``: rotations are estimated, and relations listed, as the authors' code does."""
-    labels: tuple[str, ...] = ("shape", "shape/part")
-    """Full part labels, parents before children; a label without a ``/`` is a category."""
-    label_files: tuple[str, ...] = ()
-    """StructureNet's ``part_semantics`` files to take the labels from, one a category; they are
-    read once, and ``labels`` is what stays."""
-    feature_dim: int = 256
-    """Length of a node's feature and of the latent."""
-    hidden_dim: int = 256
-    max_children: int = 10
-    """Slots of the decoder."""
-    edge_kinds: tuple[RelationKind, ...] = (
-        RelationKind.ADJ,
-        RelationKind.ROT_SYM,
-        RelationKind.TRANS_SYM,
-        RelationKind.REF_SYM,
-    )
-    """Kinds of relations, in the order in which the networks count them."""
-    node_pool: Pooling = "max"
-    """How the encoder gathers children."""
-    edge_pool: Pooling = "avg"
-    """How messages are gathered, in the encoder and the decoder."""
-    encoder_passes: int = 2
-    """Rounds of messages among siblings."""
-    decoder_passes: int = 2
-    variational: bool = True
-    """Draw codes from the posterior in training; otherwise a plain autoencoder."""
-    activation: Activation = "gelu"
-    context: bool = True
-    """Tell every node of the decoder the root code, and its own label."""
-    bounded: bool = False
-    """Bound centres to (-1, 1) and lengths to (0, 2), as the authors do."""
-    match_labels: float = 0.1
-    """What a nat of a label's cross entropy adds to the box loss when slots are matched."""
-    match_exists: float = 0.1
-    """The same for a nat of the slot's existence."""
-    augment: float = 0.0
-    """Training shapes are stretched along x, y and z by factors of up to this much from 1."""
-    weights: LossWeights = field(default_factory=LossWeights)
-    prior: Literal["normal", "mixture"] = "mixture"
-    """What :meth:`StructureNet.sample_latent` draws from: N(0, I), or Gaussians fitted to the
-    codes of the training data."""
-    components: int = 128
-    """Gaussians of the mixture prior."""
-    prior_rank: int = 32
-    """Principal directions of the codes that the mixture resolves."""
-    temperature: float = 1.0
-    """Factor of the prior's standard deviations, of every Gaussian about its own mean; below 1
-    samples are sounder and less diverse."""
-    project: bool = False
-    """Move decoded boxes by as little as makes the predicted relations hold
-    (:mod:`shapegen.structures.projection`)."""
-    limits: StructureLimits = field(default_factory=StructureLimits)
-
-    def __post_init__(self) -> None:
-        if self.label_files:
-            tables = [read_vocabulary(expand(path)).labels for path in self.label_files]
-            object.__setattr__(self, "labels", tuple(itertools.chain.from_iterable(tables)))
-            object.__setattr__(self, "label_files", ())
-        for name in ("feature_dim", "hidden_dim", "max_children", "components", "prior_rank"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be above 0; got {self.temperature}")
-        for name in ("encoder_passes", "decoder_passes"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
-        if len(set(self.edge_kinds)) != len(self.edge_kinds) or not self.edge_kinds:
-            raise ValueError(f"edge_kinds must differ; got {[str(k) for k in self.edge_kinds]}")
-        if self.compat == "official" and self.feature_dim != self.hidden_dim:
-            raise ValueError(
-                "the authors' networks need feature_dim equal to hidden_dim; "
-                f"got {self.feature_dim} and {self.hidden_dim}"
-            )
-
-    @classmethod
-    def official(cls, **changes: Any) -> StructureNetConfig:
-        """The authors' networks, losses and decoding."""
-        setting: dict[str, Any] = {
-            "compat": "official",
-            "activation": "relu",
-            "context": False,
-            "bounded": True,
-            "match_labels": 0.0,
-            "match_exists": 0.0,
-            "prior": "normal",
-            # The authors' decoder has no limit of nodes: this is out of any sensible tree's way.
-            "limits": StructureLimits(depth=100, nodes=5000),
-        }
-        return cls(**(setting | changes))
 
 
 class StructureNet(Autoencoder):
@@ -167,18 +57,14 @@ class StructureNet(Autoencoder):
     config: StructureNetConfig
     kind_number: Tensor
     """Position in ``config.edge_kinds`` of every kind of :data:`KIND_NUMBER`."""
+    head: NodeHead
+    """What a part is: a box, or with ``config.geometry`` a point cloud."""
 
     def __init__(self, config: StructureNetConfig) -> None:
         super().__init__()
         self.config = config
         self.table = LabelTable(config.labels)
-        self.head = BoxHead(
-            config.feature_dim,
-            config.hidden_dim,
-            bounded=config.bounded,
-            activation=config.activation,
-            official=self._official,
-        )
+        self.head = _head(config)
         shared: dict[str, Any] = {
             "num_labels": len(self.table),
             "num_kinds": len(config.edge_kinds),
@@ -230,9 +116,12 @@ class StructureNet(Autoencoder):
     def prepare(self, shapes: Sequence[PartTree]) -> TreeData:
         """Lay part trees out flat, facing +z.
 
+        With ``config.geometry`` parts have the points that the shapes carry, or else points of
+        their surface.
+
         Raises:
-            ValueError: No shapes, more children than the decoder has slots, or a label or a kind
-                of relation that the model does not know.
+            ValueError: No shapes, more children than the decoder has slots, a label or a kind of
+                relation that the model does not know, or too few points.
         """
         trees = [tree.facing("+z") for tree in shapes]
         if not trees:
@@ -241,7 +130,11 @@ class StructureNet(Autoencoder):
             self._check(tree)
         if not self._official:
             trees = [replace(tree, box=box_algebra.canonicalised(tree.box)) for tree in trees]
-        return TreeData(trees, vocabulary=self.table.vocabulary)
+        geometry = self.config.geometry
+        if geometry is not None:
+            rng = torch.Generator().manual_seed(0)
+            trees = with_points(trees, geometry.part.points, rng=rng)
+        return TreeData(trees, vocabulary=self.table.vocabulary, points=geometry is not None)
 
     def _check(self, tree: PartTree) -> None:
         most = max(map(len, tree.children))
@@ -345,6 +238,24 @@ class StructureNet(Autoencoder):
         noise = standard_normal((n, self.latent_dim), like=like, rng=rng)
         return self.config.temperature * noise
 
+    def initialise(self, *, resumed: bool) -> None:
+        """Take over the weights of the trained part autoencoder that ``geometry`` names.
+
+        Args:
+            resumed: The weights come with the state of a run.
+
+        Raises:
+            ValueError: ``geometry`` names none, or as
+                :func:`~shapegen.structures.pretrained.take_weights`.
+        """
+        if isinstance(self.head, PointHead) and not resumed:
+            path = self.head.config.part_weights
+            if path is None:
+                raise ValueError(
+                    "geometry.part_weights is due: the checkpoint of a trained partgeometry"
+                )
+            take_weights(self.head.geometry, path)
+
     def calibrate(self, prepared: TreeData, *, rng: torch.Generator | None = None) -> None:
         """Fit the mixture prior to the codes of the training data."""
         if self.mixture is not None:
@@ -362,10 +273,7 @@ class StructureNet(Autoencoder):
         Raises:
             ValueError: ``z`` is not ``(n, latent_dim)`` or not finite.
         """
-        if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
-            raise ValueError(f"codes must be (n, {self.latent_dim}); got {tuple(z.shape)}")
-        if not bool(torch.isfinite(z).all()):
-            raise ValueError("codes must be finite; got NaN or infinity")
+        check_codes(z, self.latent_dim)
         return decode_free(
             self.decoder,
             self.head,
@@ -390,3 +298,14 @@ class StructureNet(Autoencoder):
     @property
     def _device(self) -> torch.device:
         return self.kind_number.device
+
+
+def _head(config: StructureNetConfig) -> NodeHead:
+    options: dict[str, Any] = {
+        "bounded": config.bounded,
+        "activation": config.activation,
+        "official": config.compat == "official",
+    }
+    if config.geometry is not None:
+        return PointHead(config.geometry, config.feature_dim, **options)
+    return BoxHead(config.feature_dim, config.hidden_dim, **options)

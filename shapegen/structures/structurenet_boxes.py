@@ -6,6 +6,8 @@ details.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -63,6 +65,11 @@ class BoxHead(NodeHead):
         super().__init__()
         self.sizes = feature_dim, hidden_dim
         self.bounded, self.activation, self.official = bounded, activation, official
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """None: boxes are what ``LossWeights`` knows."""
+        return {}
 
     def encoder(self) -> BoxEncoder:
         """Features of boxes."""

@@ -27,8 +27,10 @@ class Parts(NamedTuple):
 class NodeHead(nn.Module, ABC):
     """Networks, costs and losses of one kind of part."""
 
-    loss_weights: Mapping[str, float] = {}
-    """Weights of those of the head's own losses that the model's config does not name."""
+    @property
+    @abstractmethod
+    def loss_weights(self) -> Mapping[str, float]:
+        """Weights of those of the head's losses that the model's ``LossWeights`` do not name."""
 
     @abstractmethod
     def encoder(self) -> nn.Module:

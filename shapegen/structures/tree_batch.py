@@ -81,6 +81,8 @@ class TreeBatch:
     siblings: tuple[Siblings, ...]
     """The levels below the roots, the deepest first."""
     num_shapes: int
+    points: Float[Tensor, "nodes points 3"] | None = None
+    """Points of every node, where the data were laid out with them."""
 
     @classmethod
     def from_trees(
@@ -127,12 +129,19 @@ class TreeData:
     Args:
         trees: At least one.
         vocabulary: Numbers the full labels; without it every label is -1.
+        points: Lay out the parts' points too; all trees must have equally many a part.
 
     Raises:
         ValueError: No trees, or a label that the vocabulary lacks.
     """
 
-    def __init__(self, trees: Sequence[PartTree], *, vocabulary: Vocabulary | None = None) -> None:
+    def __init__(
+        self,
+        trees: Sequence[PartTree],
+        *,
+        vocabulary: Vocabulary | None = None,
+        points: bool = False,
+    ) -> None:
         if not len(trees):
             raise ValueError("no trees to batch; at least one is needed")
         self.sizes = np.array([len(tree) for tree in trees])
@@ -144,6 +153,10 @@ class TreeData:
         self._slot, self.num_children = _slots(self._parent)
         self._node = np.arange(len(own)) - start
         self._box = np.concatenate([tree.box for tree in trees]).astype(np.float32)
+        self._points = None
+        if points:
+            clouds = [tree.part_points for tree in trees if tree.part_points is not None]
+            self._points = np.concatenate(clouds)
         self._label = np.full(len(own), -1)
         if vocabulary is not None:
             self._label = np.concatenate([vocabulary.indices(tree) for tree in trees])
@@ -199,6 +212,7 @@ class TreeData:
             edge_params=torch.from_numpy(self._edge_params[edges]),
             siblings=_siblings(level_sizes, parent, index[0]),
             num_shapes=len(chosen),
+            points=None if self._points is None else torch.from_numpy(self._points[rows]),
         )
 
 

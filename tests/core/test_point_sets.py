@@ -5,7 +5,13 @@ import torch
 from torch import Tensor
 
 from shapegen.core import point_sets
-from shapegen.core.point_sets import chamfer, chamfer_of_pairs, nearest, nearest_squares
+from shapegen.core.point_sets import (
+    chamfer,
+    chamfer_of_pairs,
+    gaps_of_pairs,
+    nearest,
+    nearest_squares,
+)
 
 SIZES = [(1, 1, 1), (3, 7, 5), (2, 5, 40), (5, 33, 33)]
 
@@ -52,6 +58,8 @@ def test_chosen_pairs(rng: torch.Generator) -> None:
     first, second = (torch.randint(6, (25,), generator=rng) for _ in range(2))
     expected = chamfer(a[first], b[second])
     torch.testing.assert_close(chamfer_of_pairs(a, b, first, second), expected.detach())
+    gaps = naive(a[first], b[second])[0].amin(1)
+    torch.testing.assert_close(gaps_of_pairs(a, b, first, second), gaps.detach())
     assert chamfer_of_pairs(a, b, first[:0], second[:0]).shape == (0,)
 
 

@@ -134,13 +134,34 @@ class Recursion:
             self.encoder.sample_encoder["mlp1"].weight
         )
 
+    # ---- parts
+
+    LOSSES = ("box", "anchor")
+
+    def leaf(self, box: Tensor) -> Tensor:
+        """Feature of a leaf."""
+        return self.act(self.encoder.box_encoder["encoder"](box))
+
+    def cost(self, own: Tensor, boxes: Tensor, child: int) -> Tensor:
+        """Of matching a slot's part to a child."""
+        return box_loss(own, boxes[child])
+
+    def compare(self, boxes: Tensor, node: int) -> None:
+        """Add the losses of a part."""
+        self.terms["box"] = self.terms["box"] + box_loss(self.found[node], boxes[node])
+        self.terms["anchor"] = self.terms["anchor"] + anchor_loss(self.found[node], boxes[node])
+
+    def spare(self, box: Tensor) -> None:
+        """Add the loss of a slot that nothing was matched to."""
+        self.terms["box"] = self.terms["box"] + 0.01 * box[3:6].square().sum()
+
     # ---- encoder
 
     def encode(self, tree: PartTree, boxes: Tensor, node: int = 0) -> Tensor:
         children = tree.children[node]
         layers = self.encoder.child_encoder
         if not children:
-            return self.act(self.encoder.box_encoder["encoder"](boxes[node]))
+            return self.leaf(boxes[node])
         x = [
             self.act(
                 layers.child_op(
@@ -230,8 +251,7 @@ class Recursion:
         self.terms = {
             name: z.new_zeros(())
             for name in (
-                "box",
-                "anchor",
+                *self.LOSSES,
                 "leaf",
                 "exists",
                 "semantic",
@@ -256,8 +276,7 @@ class Recursion:
     def visit(self, tree: PartTree, boxes: Tensor, latent: Tensor, node: int) -> None:
         config, terms = self.config, self.terms
         children = tree.children[node]
-        terms["box"] = terms["box"] + box_loss(self.found[node], boxes[node])
-        terms["anchor"] = terms["anchor"] + anchor_loss(self.found[node], boxes[node])
+        self.compare(boxes, node)
         leaf = self.decoder.leaf_logits(latent[None])[0]
         target = torch.tensor(float(not children)).to(leaf)
         terms["leaf"] = terms["leaf"] + functional.binary_cross_entropy_with_logits(leaf, target)
@@ -269,7 +288,7 @@ class Recursion:
         labels = torch.tensor([self.label(tree, child) for child in children])
         cost = torch.stack(
             [
-                torch.stack([box_loss(own, boxes[child]) for own in slot_boxes])
+                torch.stack([self.cost(own, boxes, child) for own in slot_boxes])
                 for child in children
             ]
         )
@@ -283,7 +302,7 @@ class Recursion:
         )
         for own, box in enumerate(slot_boxes):
             if own not in slot:
-                terms["box"] = terms["box"] + 0.01 * box[3:6].square().sum()
+                self.spare(box)
         terms["semantic"] = terms["semantic"] + functional.cross_entropy(
             semantic[slot], labels, reduction="sum"
         )

@@ -101,7 +101,7 @@ def test_weights_of_something_else_are_refused(model: Abstraction, tmp_path: Pat
     other = replace(model.structure.config, feature_dim=8)
     shapegen.save(model.structure, path)
     config = AbstractionConfig(structure=other, structure_weights=str(path))
-    with pytest.raises(ValueError, match="of another structure than the config says"):
+    with pytest.raises(ValueError, match="with other options than the configuration says"):
         Abstraction(config).initialise(resumed=False)
 
 
