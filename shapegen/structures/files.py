@@ -103,9 +103,10 @@ def write_part_trees(
 ) -> None:
     """Write part trees; the extension says the format.
 
-    ``.npz`` keeps everything; ``.json`` and ``.jsonl`` (``.gz``) all but merge trees; ``.mat`` the
-    merge trees alone, in GRASS's layout; ``.glb``, ``.obj``, ``.ply``, ``.stl`` and ``.png`` are
-    for graphics programs.
+    ``.npz`` keeps everything; ``.json`` and ``.jsonl`` (``.gz``) all but merge trees and points of
+    parts; ``.mat`` the merge trees alone, in GRASS's layout; ``.glb``, ``.obj``, ``.ply``,
+    ``.stl`` and ``.png`` are for graphics programs. In ``.ply`` leaves that have points are these,
+    not their boxes.
 
     Args:
         trees: At least one.
@@ -153,8 +154,9 @@ def _write_file(trees: Iterable[PartTree], path: Path, extension: str) -> None:
         write_grass(trees, path)
     else:
         from shapegen.formats import write_scene
+        from shapegen.structures.lowering import part_trees_scene
 
-        write_scene(PartTrees(list(trees)).to_scene(), path)
+        write_scene(part_trees_scene(trees, points=extension == ".ply"), path)
 
 
 def _unknown(path: Path, extension: str) -> ValueError:

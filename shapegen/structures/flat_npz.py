@@ -2,6 +2,8 @@
 
 All nodes of all shapes stand one after the other; ``nodes`` holds their number a shape, and so do
 ``edges`` and ``merge_nodes`` (0: no merge tree) for theirs. Text is kept once, as JSON in bytes.
+Where any shape has points of its parts there are two arrays more: ``part_points`` ``(m, 3)``, node
+by node, and ``points``, their number a node, one entry a shape (0: none).
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ _ARRAYS: dict[str, tuple[int | None, ...]] = {
     "merge_syms": (None, 8),
     "merge_label": (None,),
 }
+_POINTS = ("points", "part_points")
 _MAX_LABELS_TEXT = 2**26
 
 
@@ -75,6 +78,12 @@ def write_flat(trees: Iterable[PartTree], path: str | Path) -> None:
         width = _ARRAYS[name][1:]
         number = np.float64 if name in _FLOATS else np.int64
         arrays[name] = np.array(rows, dtype=number).reshape(-1, *(size or 1 for size in width))
+    clouds = [tree.part_points for tree in trees]
+    if any(cloud is not None for cloud in clouds):
+        counts = [0 if cloud is None else cloud.shape[1] for cloud in clouds]
+        arrays["points"] = np.array(counts, dtype=np.int64)
+        rows = [cloud.reshape(-1, 3) for cloud in clouds if cloud is not None]
+        arrays["part_points"] = np.concatenate(rows)
     write_arrays(path, arrays)
 
 
@@ -103,10 +112,11 @@ def read_flat(
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged or of another kind.
     """
-    arrays = _checked(path, read_arrays(path, names=_ARRAYS))
+    arrays = _checked(path, read_arrays(path, names=(*_ARRAYS, *_POINTS)))
     counts = RepairReport() if report is None else report
     text = _text(path, arrays["text"])
     spans = _spans(path, arrays)
+    spans["part_points"] = _point_spans(path, arrays)
     shapes = list(zip(spans["nodes"], strict=True))
     mended, problems = repair_shapes(
         [arrays["box"][a:b] for ((a, b),) in shapes],
@@ -211,6 +221,24 @@ def _spans(path: str | Path, arrays: dict[str, NDArray[Any]]) -> dict[str, list[
     return spans
 
 
+def _point_spans(path: str | Path, arrays: dict[str, NDArray[Any]]) -> list[tuple[int, int]]:
+    """First and last point of every shape; equal where it has none."""
+    nodes = arrays["nodes"]
+    if not set(_POINTS) <= arrays.keys():
+        return [(0, 0)] * len(nodes)
+    counts, points = (arrays[name] for name in _POINTS)
+    if counts.shape != nodes.shape or counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise ValueError(f"{path}: points must have one count a shape")
+    # As Python numbers: damaged counts must not wrap around.
+    total = sum(a * b for a, b in zip(counts.tolist(), nodes.tolist(), strict=True))
+    if points.shape != (total, 3) or points.dtype.kind != "f":
+        raise ValueError(
+            f"{path}: part_points must be ({total}, 3) float, as points says; "
+            f"got {points.shape} {points.dtype}"
+        )
+    return _cut(counts * nodes)
+
+
 def _cut(counts: NDArray[Any]) -> list[tuple[int, int]]:
     ends = np.cumsum(counts.astype(np.int64))
     return list(zip((ends - counts).tolist(), ends.tolist(), strict=True))
@@ -225,6 +253,7 @@ def _tree(
 ) -> PartTree:
     a, b = spans["nodes"][number]
     e, f = spans["edges"][number]
+    g, h = spans["part_points"][number]
     rows = zip(
         arrays["edge_kind"][e:f].tolist(),
         arrays["edge_nodes"][e:f].tolist(),
@@ -252,6 +281,7 @@ def _tree(
         name=text["names"][number],
         front=text["fronts"][number],
         merge=_merge(arrays, labels, spans, number),
+        part_points=None if g == h else arrays["part_points"][g:h].reshape(b - a, -1, 3),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shapegen.core import boxes as box_algebra
-from shapegen.scene import Boxes, Colour, Node, Scene
+from shapegen.scene import Boxes, Colour, Node, Points, Primitive, Scene
 from shapegen.structures.colors import label_color, ranked_color
 from shapegen.structures.part_tree import PartTree, RelationKind
 
@@ -18,18 +18,24 @@ GAP = 0.5
 """Space between the shapes of a grid, by the largest shape's width or depth."""
 
 
-def part_tree_scene(tree: PartTree) -> Scene:
-    """Lower one tree: leaves are boxes, inner nodes groups; the front is turned to +z."""
-    return Scene(tuple(_nodes(tree.facing("+z"), offset=0, prefix="")))
+def part_tree_scene(tree: PartTree, *, points: bool = False) -> Scene:
+    """Lower one tree: leaves are boxes, inner nodes groups; the front is turned to +z.
+
+    With ``points`` leaves are the points of a tree that has them.
+    """
+    return Scene(tuple(_nodes(tree.facing("+z"), offset=0, prefix="", points=points)))
 
 
-def part_trees_scene(trees: Iterable[PartTree], *, columns: int | None = None) -> Scene:
+def part_trees_scene(
+    trees: Iterable[PartTree], *, columns: int | None = None, points: bool = False
+) -> Scene:
     """Lower trees side by side, in rows from the back to the front.
 
     Args:
         trees: At least one. One alone stays where it is; in a grid every shape stands on the
             ground y = 0.
         columns: Shapes in a row; default about 1.6 times as many as rows.
+        points: Leaves are the points of the trees that have them.
 
     Raises:
         ValueError: There are no trees.
@@ -38,12 +44,12 @@ def part_trees_scene(trees: Iterable[PartTree], *, columns: int | None = None) -
     if not turned:
         raise ValueError("a scene needs at least one part tree; got none")
     if len(turned) == 1:
-        return part_tree_scene(turned[0])
+        return part_tree_scene(turned[0], points=points)
     columns = columns or max(round((1.6 * len(turned)) ** 0.5), 1)
     nodes: list[Node] = []
     for number, tree in enumerate(_in_grid(turned, columns)):
         prefix = f"{_short(tree.label[0]) or 'shape'}_{number + 1}"
-        nodes.extend(_nodes(tree, offset=len(nodes), prefix=prefix))
+        nodes.extend(_nodes(tree, offset=len(nodes), prefix=prefix, points=points))
     return Scene(tuple(nodes))
 
 
@@ -66,7 +72,8 @@ def leaf_colors(tree: PartTree) -> dict[int, Colour]:
     return {leaf: ranked_color(rank[kinds[leaf]]) for leaf in leaves}
 
 
-def _nodes(tree: PartTree, *, offset: int, prefix: str) -> list[Node]:
+def _nodes(tree: PartTree, *, offset: int, prefix: str, points: bool) -> list[Node]:
+    clouds = tree.part_points if points else None
     names = _unique_names(tree, prefix)
     colors = leaf_colors(tree)
     relations: dict[int, list[dict[str, Any]]] = {}
@@ -86,12 +93,15 @@ def _nodes(tree: PartTree, *, offset: int, prefix: str) -> list[Node]:
             extras["name"] = tree.name
         if number in relations:
             extras["relations"] = relations[number]
-        leaf = number in colors
+        primitive: Primitive | None = None
+        if number in colors:
+            box = tree.box[number][None]
+            primitive = Boxes(box) if clouds is None else Points(clouds[number].astype(float))
         nodes.append(
             Node(
                 name=names[number],
                 parent=parent + offset if parent >= 0 else -1,
-                primitive=Boxes(tree.box[number][None]) if leaf else None,
+                primitive=primitive,
                 color=colors.get(number, GROUP_COLOR),
                 extras=extras,
             )

@@ -36,7 +36,12 @@ def trees() -> list[PartTree]:
         merge=merge,
     )
     labelled = replace(merge, labels=("a/b", "x"))
-    return [tree, PartTree(BOXES[:1], np.array([-1]), ("lamp",)), replace(tree, merge=labelled)]
+    points = np.arange(4 * 2 * 3, dtype=np.float32).reshape(4, 2, 3) / 7
+    return [
+        replace(tree, part_points=points),
+        PartTree(BOXES[:1], np.array([-1]), ("lamp",)),
+        replace(tree, merge=labelled, part_points=points[:, :1] + 1),
+    ]
 
 
 def test_nothing_is_lost(tmp_path: Path) -> None:
@@ -52,6 +57,7 @@ def test_nothing_is_lost(tmp_path: Path) -> None:
             other.name,
             other.front,
         )
+        np.testing.assert_array_equal(one.part_points, other.part_points)
         assert (one.merge is None) == (other.merge is None)
         if one.merge is not None and other.merge is not None:
             np.testing.assert_array_equal(one.merge.ops, other.merge.ops)
@@ -80,6 +86,9 @@ def test_nothing_is_lost(tmp_path: Path) -> None:
         ("merge_ops", 0, 1, "merge_boxes must have 3 rows"),
         ("merge_syms", (0, 1), np.nan, "shape 0: boxes and symmetries must be finite"),
         ("text", 0, 0, "not valid JSON"),
+        ("points", 0, 5, r"part_points must be \(24, 3\) float, as points says; got \(12, 3\)"),
+        ("points", 1, -1, "points must have one count a shape"),
+        ("part_points", (0, 0), np.nan, "shape 0: points must be finite"),
     ],
 )
 def test_what_is_damaged_is_named(

@@ -1,6 +1,7 @@
 """Points of parts: where they are drawn, how they move with a shape, and the boxes around them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor
 from shapegen.core import boxes as box_algebra
 from shapegen.structures.box_points import rotation_matrix
 from shapegen.structures.part_clouds import UnitClouds, with_points
-from shapegen.structures.part_tree import PartTree
+from shapegen.structures.part_tree import PartTree, PartTrees
 from shapegen.structures.principal_boxes import enclosing_boxes, principal_frames
 from tests.hand_made import chair
 
@@ -73,6 +74,20 @@ def test_points_move_with_their_shape(tree: PartTree) -> None:
         assert np.abs(outside).max() < 1e-5
     back = moved.transformed(translation=(-1.0, -2.0, -3.0)).transformed(scale=0.5).facing("+z")
     np.testing.assert_allclose(back.part_points, tree.part_points, atol=1e-6)
+
+
+def test_ply_files_hold_the_points_of_the_leaves(tree: PartTree, tmp_path: Path) -> None:
+    tree.write(tmp_path / "a.ply")
+    header, _, body = (tmp_path / "a.ply").read_bytes().partition(b"end_header\n")
+    count = 200 * int(tree.is_leaf.sum())
+    assert f"element vertex {count}\n".encode() in header
+    assert b"element face" not in header
+    rows = np.frombuffer(body, np.uint8).reshape(count, -1)[:, :12].copy().view("<f4")
+    assert tree.part_points is not None
+    np.testing.assert_array_equal(rows, tree.part_points[tree.is_leaf].reshape(-1, 3))
+    assert len(tree.to_scene().mesh().faces) == 12 * tree.is_leaf.sum()  # viewers show boxes
+    PartTrees([tree, chair()]).write(tmp_path / "b.ply")
+    assert b"element face" in (tmp_path / "b.ply").read_bytes()
 
 
 def test_wrong_points_are_refused(tree: PartTree) -> None:
