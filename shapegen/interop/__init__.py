@@ -8,12 +8,14 @@ from typing import Any
 
 from shapegen.base import GenerativeModel
 from shapegen.interop.grass import load_grass
+from shapegen.interop.part_geometry import load_partgeometry
 from shapegen.interop.structurenet import load_structurenet
 
 Checkpoint = Mapping[str, Any] | Sequence[Any] | str | Path
 
 LOADERS: dict[str, Callable[..., GenerativeModel]] = {
     "grass": load_grass,
+    "partgeometry": load_partgeometry,
     "structurenet": load_structurenet,
 }
 
@@ -22,9 +24,9 @@ def load_official(name: str, checkpoint: Checkpoint, **config: Any) -> Generativ
     """Load an official checkpoint into our model of the same name, in eval mode.
 
     Args:
-        name: ``"grass"`` or ``"structurenet"``.
+        name: ``"grass"``, ``"structurenet"`` (boxes or point clouds) or ``"partgeometry"``.
         checkpoint: State dicts, or a path to them (``.safetensors``, or a ``torch.save`` file that
-            ``weights_only=True`` can read). Both models: ``{"encoder": state dict, "decoder":
+            ``weights_only=True`` can read). All models: ``{"encoder": state dict, "decoder":
             state dict}``, a pair of the two, or a folder that holds a file of either.
         **config: Fields of the model's config; sizes are read off the weights. StructureNet needs
             ``vocabulary=[full labels]``.

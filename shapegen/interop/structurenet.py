@@ -1,4 +1,4 @@
-"""Checkpoints of daerduoCarey/structurenet, the box model."""
+"""Checkpoints of daerduoCarey/structurenet, of boxes and of point clouds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from shapegen.interop.fused import (
     two_states,
 )
 from shapegen.interop.namespaces import read_namespace
+from shapegen.interop.part_geometry import part_state, taken_out
+from shapegen.structures.part_geometry import PartGeometryConfig
 from shapegen.structures.structurenet import StructureNet, StructureNetConfig
+from shapegen.structures.structurenet_points import GeometryConfig
 
 # The original's names of settings in its ``conf.pth``, and ours.
 SETTINGS = {
@@ -52,6 +55,7 @@ def load_structurenet(
     """
     sources = two_sources(checkpoint)
     encoder, decoder = two_states(sources)
+    part, encoder, decoder = _part(encoder, decoder)
     hidden, feature = matrix(decoder, "sample_decoder.mlp1.weight").shape
     parents = matrix(decoder, "child_decoder.mlp_parent.weight").shape[0]
     if not hidden or not parents or parents % hidden:
@@ -78,6 +82,8 @@ def load_structurenet(
         "encoder_passes": encoder_passes,
         "decoder_passes": decoder_passes,
     }
+    if part is not None:
+        found["geometry"] = GeometryConfig(part=PartGeometryConfig(**part[0]))
     settings = found | _settings(sources[0]) | config
     checked = from_dict(StructureNetConfig, settings)
     model = StructureNet(
@@ -93,17 +99,35 @@ def load_structurenet(
             "the authors' models know one category: one label without a /; got "
             f"{list(model.table.vocabulary.roots)}"
         )
-    layers = layers_of(encoder_passes, decoder_passes, kinds)
-    return load_fused(
-        model,
-        fused_state(encoder, layers["encoder"], "encoder")
-        | fused_state(decoder, layers["decoder"], "decoder", unused=BUFFERS),
-    )
+    layers = layers_of(encoder_passes, decoder_passes, kinds, points=part is not None)
+    state = fused_state(encoder, layers["encoder"], "encoder")
+    state |= fused_state(decoder, layers["decoder"], "decoder", unused=BUFFERS)
+    if part is not None:
+        state |= {f"head.geometry.{name}": value for name, value in part[1].items()}
+    return load_fused(model, state)
 
 
-def layers_of(encoder_passes: int, decoder_passes: int, kinds: int) -> dict[str, Joined]:
-    """Our layers of both networks, and the original's that they join."""
-    encoder = ["box_encoder.encoder", "child_encoder.child_op", "child_encoder.parent_op"]
+def _part(
+    encoder: dict[str, Tensor], decoder: dict[str, Tensor]
+) -> tuple[tuple[dict[str, Any], dict[str, Tensor]] | None, dict[str, Tensor], dict[str, Tensor]]:
+    """The part autoencoder in a model of point clouds, and what is left of both states."""
+    ours, encoder = taken_out(encoder, "node_encoder.part_encoder.")
+    theirs, decoder = taken_out(decoder, "node_decoder.part_decoder.")
+    return (part_state(ours, theirs) if ours or theirs else None), encoder, decoder
+
+
+def layers_of(
+    encoder_passes: int, decoder_passes: int, kinds: int, *, points: bool = False
+) -> dict[str, Joined]:
+    """Our layers of both networks, and the original's that they join.
+
+    Args:
+        encoder_passes: Rounds of messages.
+        decoder_passes: The same.
+        kinds: Of relations.
+        points: Parts are point clouds, not boxes.
+    """
+    encoder = ["child_encoder.child_op", "child_encoder.parent_op"]
     encoder += [f"child_encoder.node_edge_op.{k}" for k in range(encoder_passes)]
     encoder += [f"sample_encoder.{name}" for name in ("mlp1", "mlp2mu", "mlp2var")]
     children = (
@@ -116,25 +140,44 @@ def layers_of(encoder_passes: int, decoder_passes: int, kinds: int) -> dict[str,
     )
     decoder = [f"child_decoder.{name}" for name in children]
     decoder += [f"child_decoder.node_edge_op.{k}" for k in range(decoder_passes)]
-    decoder += ["sample_decoder.mlp1", "sample_decoder.mlp2", "box_decoder.mlp"]
+    decoder += ["sample_decoder.mlp1", "sample_decoder.mlp2"]
     decoder += ["leaf_classifier.mlp1", "leaf_classifier.mlp2"]
     heads = tuple(f"child_decoder.mlp_edge_exists.{k}" for k in range(kinds))
-    box = tuple(f"box_decoder.{name}" for name in ("center", "size", "quat"))
+    joined = {"child_decoder.mlp_edge_exists": (heads, 0)}
+    alike: Joined = {}
+    if points:
+        part = tuple(f"node_decoder.mlp{k}" for k in (1, 2, 3))
+        alike = {
+            f"box_encoder.{name}": ((f"node_encoder.{name}",), 0) for name in ("mlp1", "mlp2")
+        }
+    else:
+        part = tuple(f"box_decoder.{name}" for name in ("center", "size", "quat"))
+        encoder.append("box_encoder.encoder")
+        decoder.append("box_decoder.mlp")
+    joined["box_decoder.out"] = (part, 0)
     return {
-        "encoder": {name: ((name,), 0) for name in encoder},
-        "decoder": {name: ((name,), 0) for name in decoder}
-        | {"child_decoder.mlp_edge_exists": (heads, 0), "box_decoder.out": (box, 0)},
+        "encoder": {name: ((name,), 0) for name in encoder} | alike,
+        "decoder": {name: ((name,), 0) for name in decoder} | joined,
     }
 
 
 def split_official(tensors: Mapping[str, Tensor], model: StructureNet) -> dict[str, Tensor]:
     """Cut tensors named like our parameters (weights, gradients) into the original's pieces.
 
+    The part autoencoder of a model of point clouds is left out.
+
     Names get the prefix ``encoder.`` or ``decoder.``.
     """
     config = model.config
-    layers = layers_of(config.encoder_passes, config.decoder_passes, len(config.edge_kinds))
-    sizes = {"child_decoder.mlp_edge_exists": 1, "box_decoder.out": [3, 3, 4]}
+    geometry = config.geometry
+    layers = layers_of(
+        config.encoder_passes,
+        config.decoder_passes,
+        len(config.edge_kinds),
+        points=geometry is not None,
+    )
+    row = [3, 3, 4] if geometry is None else [3, 1, geometry.part.feature_dim]
+    sizes = {"child_decoder.mlp_edge_exists": 1, "box_decoder.out": row}
     out: dict[str, Tensor] = {}
     for part, joined in layers.items():
         for ours, (names, _) in joined.items():
