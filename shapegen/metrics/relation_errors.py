@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from shapegen.metrics.chamfer import BOX_POINTS, points_of_each
 from shapegen.metrics.hierarchies import Correspondence, correspond
 from shapegen.structures.box_points import frames, quaternion_boxes
+from shapegen.structures.box_symmetry import symmetries
 from shapegen.structures.part_tree import PartTree, RelationKind
-from shapegen.structures.structurenet_losses import symmetries
 from shapegen.structures.tree_batch import KIND_NUMBER
 
 Array = NDArray[np.float64]
