@@ -6,9 +6,10 @@ import torch
 import shapegen
 from shapegen.checkpoint import shipped
 from shapegen.data.furniture import furniture, vocabulary
-from shapegen.metrics.validity import validity, validity_shares
+from shapegen.metrics.validity import validity_shares
 from shapegen.structures.grass import GRASS
 from shapegen.structures.merging import to_merge_tree
+from shapegen.structures.validity import validity
 
 NAME = "grass-furniture"
 

@@ -12,22 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapegen.metrics.chamfer import PAIR_POINTS, surface_points
-from shapegen.metrics.tree_matching import FlatTrees, Paths, match_trees
+from shapegen.structures.correspondence import Correspondence, correspond
 from shapegen.structures.part_tree import PartTree
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Correspondence:
-    """Nodes of predicted trees matched to those of the true ones, all shapes in one numbering."""
-
-    predicted: Ints
-    """For every true node the predicted one, or -1."""
-    true_start: Ints
-    """Number of every true tree's root."""
-    predicted_start: Ints
 
 
 @dataclass(frozen=True)
@@ -86,7 +75,8 @@ def hierarchy_figures(
         true: The same number.
         directed: Whether the predicted relations are listed in every direction that was predicted,
             as the authors' decoder does; otherwise each is listed once and stands for both.
-        match: What :func:`correspond` says of them, if it was asked already.
+        match: What :func:`~shapegen.structures.correspondence.correspond` says of them, if it was
+            asked already.
 
     Raises:
         ValueError: No pairs, or other numbers of trees.
@@ -122,25 +112,6 @@ def hierarchy_figures(
         predicted=sizes[0] - 1,
         true=sizes[1] - 1,
     )
-
-
-def correspond(predicted: Sequence[PartTree], true: Sequence[PartTree]) -> Correspondence:
-    """Match the nodes of trees pair by pair (:mod:`shapegen.metrics.tree_matching`).
-
-    Raises:
-        ValueError: No pairs, or other numbers of trees.
-    """
-    if not len(true) or len(predicted) != len(true):
-        raise ValueError(
-            f"as many predicted as true shapes are needed; got {len(predicted)} and {len(true)}"
-        )
-    paths: Paths = {}
-    ours, theirs = FlatTrees.of(predicted, paths), FlatTrees.of(true, paths)
-    every = np.arange(len(true))
-    match = match_trees(ours, theirs, every, every)
-    found = np.full(len(theirs.path), -1)
-    found[match.second] = match.first
-    return Correspondence(found, theirs.start, ours.start)
 
 
 def leaf_chamfers(

@@ -14,12 +14,13 @@ from shapegen.metrics.boxes import nearest
 from shapegen.metrics.chamfer import BOX_POINTS, PAIR_POINTS, SET_POINTS
 from shapegen.metrics.comparison import Distance, Figures, SetMetrics, box_sets, mean_of_draws
 from shapegen.metrics.frechet import Gaussian, gaussian_distance
-from shapegen.metrics.hierarchies import correspond, hierarchy_figures, leaf_chamfers
+from shapegen.metrics.hierarchies import hierarchy_figures, leaf_chamfers
 from shapegen.metrics.reconstruction import matched
 from shapegen.metrics.relation_errors import relation_errors
 from shapegen.metrics.shape_features import ShapeFeatures
 from shapegen.metrics.structure_distance import structure_matrix
 from shapegen.metrics.validity import validity_shares
+from shapegen.structures.correspondence import correspond
 from shapegen.structures.part_tree import PartTree, PartTrees
 from shapegen.structures.structurenet import StructureNet
 

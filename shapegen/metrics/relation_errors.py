@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from shapegen.metrics.chamfer import BOX_POINTS, points_of_each
-from shapegen.metrics.hierarchies import Correspondence, correspond
 from shapegen.structures.box_points import frames, quaternion_boxes
 from shapegen.structures.box_symmetry import symmetries
+from shapegen.structures.correspondence import Correspondence, correspond
 from shapegen.structures.part_tree import PartTree, RelationKind
 from shapegen.structures.tree_batch import KIND_NUMBER
 
@@ -56,8 +56,8 @@ def relation_errors(
     Args:
         predicted: One tree for every true one.
         true: The same number.
-        match: What :func:`~shapegen.metrics.hierarchies.correspond` says of them, if it was asked
-            already.
+        match: What :func:`~shapegen.structures.correspondence.correspond` says of them, if it was
+            asked already.
 
     Raises:
         ValueError: No pairs, or other numbers of trees.

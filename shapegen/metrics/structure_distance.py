@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shapegen.metrics.tree_matching import FlatTrees, Paths, match_trees
 from shapegen.structures.part_tree import PartTree
+from shapegen.structures.tree_matching import FlatTrees, Paths, match_trees
 
 Array = NDArray[np.float64]
 

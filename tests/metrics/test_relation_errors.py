@@ -9,9 +9,9 @@ import torch
 
 from shapegen.data.furniture import furniture
 from shapegen.metrics.chamfer import surface_points
-from shapegen.metrics.hierarchies import correspond
 from shapegen.metrics.relation_errors import relation_errors
 from shapegen.structures.box_points import quaternion_boxes
+from shapegen.structures.correspondence import correspond
 from shapegen.structures.files import read_part_trees
 from shapegen.structures.part_tree import PartTree, PartTrees, Relation, RelationKind
 from tests.structures import structurenet_recursion as recursion

@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shapegen.metrics.validity import (
-    connected,
-    standing,
-    validity,
-    validity_shares,
-)
+from shapegen.metrics.validity import validity_shares
 from shapegen.structures.part_tree import PartTree, Relation, RelationKind
+from shapegen.structures.stability import connected, standing
+from shapegen.structures.validity import validity
 
 Array = NDArray[np.float64]
 
