@@ -53,6 +53,26 @@ def interpolate(a: Tensor, b: Tensor, steps: int) -> Tensor:
     return path
 
 
+def arithmetic(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """``a - b + c``: what ``a`` is to ``b``, the result is to ``c``.
+
+    With ``a`` a chair with arms, ``b`` the same without and ``c`` another one, the result has arms
+    if the latents say so by a direction. Averages over many shapes say it more clearly than single
+    ones: give means.
+
+    Reference: Radford, Metz and Chintala, *Unsupervised Representation Learning with Deep
+    Convolutional GANs*, 2016, section 6.3.2, https://arxiv.org/abs/1511.06434.
+
+    Raises:
+        ValueError: Latents of different shapes.
+    """
+    if not a.shape == b.shape == c.shape:
+        raise ValueError(
+            f"the latents must be alike; got {tuple(a.shape)}, {tuple(b.shape)}, {tuple(c.shape)}"
+        )
+    return a - b + c
+
+
 def check_codes(z: Tensor, latent_dim: int) -> None:
     """Refuse what no decoder takes.
 

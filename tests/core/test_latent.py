@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from shapegen.core.latent import interpolate, lerp, slerp
+from shapegen.core.latent import arithmetic, interpolate, lerp, slerp
 
 
 def test_ends_are_exact_and_the_norm_changes_linearly(rng: torch.Generator) -> None:
@@ -33,3 +33,11 @@ def test_bad_walks_are_refused() -> None:
         interpolate(torch.zeros(2), torch.ones(2), 1)
     with pytest.raises(ValueError, match="two vectors of one length"):
         interpolate(torch.zeros(2), torch.ones(3), 4)
+
+
+def test_arithmetic_is_a_difference_added(rng: torch.Generator) -> None:
+    a, b, c = torch.randn(3, 6, generator=rng)
+    torch.testing.assert_close(arithmetic(a, b, c), c + (a - b))
+    torch.testing.assert_close(arithmetic(a, a, c), c)
+    with pytest.raises(ValueError, match=r"must be alike; got \(6,\), \(6,\), \(2,\)"):
+        arithmetic(a, b, c[:2])
