@@ -145,3 +145,35 @@ def transformed(
     out[:, 6:9] = boxes[:, 6:9] @ matrix.T
     out[:, 9:12] = boxes[:, 9:12] @ matrix.T
     return out
+
+
+def stretched(boxes: ArrayLike, matrix: ArrayLike, offset: ArrayLike = (0.0, 0.0, 0.0)) -> Array:
+    """Map boxes by ``x -> matrix @ x + offset`` as nearly as boxes can follow.
+
+    The image of a box under a shear is none: it becomes the box with the same centre whose half
+    axes come nearest to the images of the old ones (orthogonal Procrustes), so long axes keep
+    their direction best. A rigid motion or a scaling along the box's own axes is exact.
+
+    Args:
+        boxes: ``(n, 12)``.
+        matrix: ``(3, 3)`` with a positive determinant.
+        offset: ``(3,)``, added last.
+
+    Raises:
+        ValueError: The matrix turns space inside out or flattens it.
+    """
+    boxes, matrix = as_boxes(boxes), np.asarray(matrix, dtype=np.float64)
+    if matrix.shape != (3, 3) or not np.linalg.det(matrix) > 0:
+        raise ValueError(
+            f"a stretch must be (3, 3) with a positive determinant; got {matrix.tolist()}"
+        )
+    frame = axes(boxes)
+    half = 0.5 * np.abs(boxes[:, 3:6, None])
+    image = frame @ matrix.T
+    # A little length for flat boxes, whose third axis still has a direction.
+    weight = half + 0.05 * half.mean(1, keepdims=True) + 1e-12
+    u, _, v = np.linalg.svd(np.swapaxes(frame, 1, 2) @ (weight**2 * image))
+    axis = frame @ (u @ v)
+    lengths = 2 * half[:, :, 0] * np.abs((axis * image).sum(2))
+    centre = boxes[:, :3] @ matrix.T + np.asarray(offset, dtype=np.float64)
+    return np.concatenate([centre, lengths, axis[:, 0], axis[:, 1]], axis=1)
