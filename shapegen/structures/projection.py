@@ -142,8 +142,8 @@ def _refined(
             torch.from_numpy(box), flat, weight=torch.from_numpy(weight), reach=reach
         )
     after = result.box.numpy()
-    moved = _moves(box, after)
-    params, violation = _relations_after(result)
+    moved = corner_moves(box, after)
+    params, violation = relations_after(result)
     diagonal = result.diagonal.numpy()
     holds = violation <= HOLDS * diagonal[flat.shape[flat.ends[:, 0]]]
     results = []
@@ -172,33 +172,42 @@ def _refined(
     return results
 
 
-def _relations_after(result: Projection) -> tuple[Array, Array]:
-    """Parameters ``(e, 7)`` that fit the boxes best, and the violations ``(e,)`` that are left."""
+def relations_after(result: Projection) -> tuple[Array, Array]:
+    """Parameters ``(e, 7)`` that fit the new boxes best, and violations ``(e,)`` that are left.
+
+    They are those of the relations of ``result.trees``, in their order; of what shares a plane or
+    an axis, the shared one counts where it is as good.
+    """
     trees, planned = result.trees, result.plan
     box, diagonal = result.box.numpy(), result.diagonal.numpy()
+    params, violation = best_relations(trees, box, diagonal)
+    rows = np.flatnonzero(planned.group >= 0)
+    rows = rows[planned.group_kind[planned.group[rows]] != TRANS]
+    if len(rows):
+        group = planned.group[rows]
+        axis, point = result.direction.numpy()[group], result.point.numpy()[group]
+        mirror = trees.kind[rows] == REF
+        shared = motions_through(trees.kind[rows], axis, planned.angle[rows], point, point)
+        distance = violations(trees, box, rows, shared)
+        slack = 0.1 * HOLDS * diagonal[trees.shape[trees.ends[rows, 0]]]
+        better = distance <= violation[rows] + slack
+        violation[rows[better]] = distance[better]
+        params[rows[better]] = np.concatenate(
+            [point, axis, np.where(mirror, 0.0, planned.angle[rows])[:, None]], axis=1
+        )[better]
+    return params, violation
+
+
+def best_relations(trees: Hierarchies, box: Array, diagonal: Array) -> tuple[Array, Array]:
+    """Parameters ``(e, 7)`` that fit boxes best, one relation at a time, and violations ``(e,)``.
+
+    A rotation keeps its axis and angle. Violations are root mean square corner distances, or gaps.
+    """
     params, violation = trees.params.copy(), np.zeros(len(trees.kind))
     rows = np.flatnonzero(trees.kind != ADJ)
     own = own_motions(trees, box, rows, diagonal)
-    best = violations(trees, box, rows, own)
+    violation[rows] = violations(trees, box, rows, own)
     params[rows] = _own_params(trees, box, rows, own)
-    grouped = np.flatnonzero(planned.group[rows] >= 0)
-    grouped = grouped[planned.group_kind[planned.group[rows[grouped]]] != TRANS]
-    if len(grouped):
-        edges = rows[grouped]
-        group = planned.group[edges]
-        axis, point = result.direction.numpy()[group], result.point.numpy()[group]
-        mirror = trees.kind[edges] == REF
-        shared = motions_through(trees.kind[edges], axis, planned.angle[edges], point, point)
-        distance = violations(trees, box, edges, shared)
-        better = (
-            distance <= best[grouped] + 0.1 * HOLDS * diagonal[trees.shape[trees.ends[edges, 0]]]
-        )
-        chosen = grouped[better]
-        best[chosen] = distance[better]
-        params[edges[better]] = np.concatenate(
-            [point, axis, np.where(mirror, 0.0, planned.angle[edges])[:, None]], axis=1
-        )[better]
-    violation[rows] = best
     contacts = np.flatnonzero(trees.kind == ADJ)
     number, a, b = candidates(trees, contacts)
     distance = pair_distances(box_frames(torch.from_numpy(box)), a, b)
@@ -206,6 +215,34 @@ def _relations_after(result: Projection) -> tuple[Array, Array]:
     np.minimum.at(least, number, np.maximum(distance, 0.0))
     violation[contacts] = least
     return params, violation
+
+
+def relation_violations(tree: PartTree) -> Array:
+    """Violations ``(e,)`` of a shape's relations with the parameters that fit its boxes best."""
+    flat = Hierarchies.of([tree])
+    box = box_algebra.orthonormalised(tree.box)
+    return best_relations(flat, box, flat.diagonals(box))[1]
+
+
+def with_best_relations(trees: Sequence[PartTree]) -> list[PartTree]:
+    """Shapes whose boxes have changed, with the parameters that fit them (:func:`best_relations`).
+
+    All relations stay, whether they hold or not.
+    """
+    flat = Hierarchies.of(trees)
+    box = box_algebra.orthonormalised(np.concatenate([tree.box for tree in trees]))
+    params, _ = best_relations(flat, box, flat.diagonals(box))
+    rows = iter(params.tolist())
+    return [
+        replace(
+            tree,
+            edges=tuple(
+                replace(edge, params=tuple(next(rows)[: PARAMETER_COUNTS[edge.kind]]), dist=None)
+                for edge in tree.edges
+            ),
+        )
+        for tree in trees
+    ]
 
 
 def _own_params(trees: Hierarchies, box: Array, rows: Ints, own: Motions) -> Array:
@@ -227,8 +264,8 @@ def _own_params(trees: Hierarchies, box: Array, rows: Ints, own: Motions) -> Arr
     return params
 
 
-def _moves(before: Array, after: Array) -> Array:
-    """Root mean square moves ``(n,)`` of corners; axes keep their names."""
+def corner_moves(before: Array, after: Array) -> Array:
+    """Root mean square moves ``(n,)`` of the corners of boxes whose axes keep their names."""
     half = box_algebra.half_axes(after) - box_algebra.half_axes(before)
     squares = (half**2).sum((1, 2)) + ((after[:, :3] - before[:, :3]) ** 2).sum(1)
     moves: Array = np.sqrt(squares)
