@@ -108,7 +108,22 @@ class LatentModel(GenerativeModel):
             rng: For decoders that draw.
         """
         ends = [self._as_latent(end) for end in (a, b)]
-        return self.decode(latent.interpolate(ends[0], ends[1], steps), rng=rng)
+        path = latent.interpolate(ends[0], ends[1], steps)
+        if isinstance(self, Walker):
+            return self.decode_walk(path, rng=rng)
+        return self.decode(path, rng=rng)
+
+    def arithmetic(self, a: Any, b: Any, c: Any, *, rng: torch.Generator | None = None) -> Any:
+        """Decode ``a - b + c``, one shape: what ``a`` is to ``b``, it is to ``c``.
+
+        Args:
+            a: One latent ``(latent_dim,)`` or, for an autoencoder, one shape.
+            b: The same.
+            c: The same.
+            rng: For decoders that draw.
+        """
+        terms = [self._as_latent(term) for term in (a, b, c)]
+        return self.decode(latent.arithmetic(*terms)[None], rng=rng)
 
     def _as_latent(self, end: Any) -> Tensor:
         if isinstance(end, Tensor):
@@ -130,6 +145,15 @@ class Autoencoder(LatentModel):
     def reconstruct(self, shapes: Any, *, rng: torch.Generator | None = None) -> Any:
         """Encode and decode."""
         return self.decode(self.encode(shapes), rng=rng)
+
+
+@runtime_checkable
+class Walker(Protocol):
+    """A latent model that decodes the steps of a walk together: parts keep their identity."""
+
+    def decode_walk(self, z: Tensor, *, rng: torch.Generator | None = None) -> Any:
+        """Map latents ``(steps, latent_dim)``, in the order of the walk, to shapes."""
+        ...
 
 
 @runtime_checkable

@@ -24,6 +24,7 @@ from shapegen.core.mixture import GaussianMixture
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.structures import symmetry
+from shapegen.structures.correspondence import tracked
 from shapegen.structures.grass_decoding import (
     DecodedTrees,
     Limits,
@@ -318,6 +319,10 @@ class GRASS(Autoencoder):
                 for tree in trees
             ]
         )
+
+    def decode_walk(self, z: Tensor, *, rng: torch.Generator | None = None) -> PartTrees:
+        """Decode the steps of a walk (:func:`~shapegen.structures.correspondence.tracked`)."""
+        return tracked(self.decode(z))
 
     @property
     def _device(self) -> torch.device:

@@ -41,6 +41,7 @@ from shapegen.structures.structurenet_head import NodeHead
 from shapegen.structures.structurenet_losses import hierarchy_losses
 from shapegen.structures.structurenet_matching import Matched, match
 from shapegen.structures.structurenet_points import PointHead
+from shapegen.structures.structurenet_walks import structure_walk
 from shapegen.structures.tree_batch import KIND_NUMBER, TreeBatch, TreeData
 
 ENCODE_BATCH = 256
@@ -289,6 +290,10 @@ class StructureNet(Autoencoder):
     ) -> PartTrees:
         """Decode codes to part trees (the decoder does not draw)."""
         return self.part_trees(self.decode_structures(z))
+
+    def decode_walk(self, z: Tensor, *, rng: torch.Generator | None = None) -> PartTrees:
+        """Decode the steps of a walk: parts keep their ids, and the structure of equal ends."""
+        return structure_walk(self, z)
 
     def part_trees(self, decoded: DecodedStructures) -> PartTrees:
         """Decoded hierarchies as part trees; with ``project``, their relations hold."""

@@ -17,8 +17,8 @@ from shapegen.structures.structurenet import (
     LossWeights,
     StructureNet,
     StructureNetConfig,
-    stretched,
 )
+from shapegen.structures.structurenet_augment import stretched
 from shapegen.structures.structurenet_decoding import StructureLimits
 from shapegen.structures.tree_batch import TreeBatch
 from tests.structures.structurenet_cases import KINDS, LABELS, alone, random_tree, small
