@@ -65,7 +65,6 @@ def end_of_walk(model: LatentModel, text: str) -> Tensor | Any:
     """One end of an interpolation: a sample's seed, or the shape in ``FILE`` or ``FILE:INDEX``."""
     import torch
 
-    import shapegen
     from shapegen.base import Autoencoder
 
     if text.isdecimal():
@@ -73,6 +72,13 @@ def end_of_walk(model: LatentModel, text: str) -> Tensor | Any:
             return model.sample_latent(1, rng=stream(int(text)))[0]
     if not isinstance(model, Autoencoder):
         raise ValueError(f"{model.name} has no encoder: give seeds, got {text!r}")
+    return shape_of(text)
+
+
+def shape_of(text: str) -> Any:
+    """The shape in ``FILE`` (its first) or ``FILE:INDEX``."""
+    import shapegen
+
     path, _, index = text.rpartition(":")
     if not (path and index.isdecimal()):
         path, index = text, "0"
