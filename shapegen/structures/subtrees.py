@@ -1,4 +1,8 @@
-"""Surgery on part trees: take subtrees out, put others in, find the images of a part."""
+"""Surgery on part trees: take subtrees out, put others in, find the images of a part.
+
+Parts are boxes here: the points of parts stay with what is taken out, and are dropped where trees
+are put together.
+"""
 
 from __future__ import annotations
 
@@ -89,6 +93,7 @@ def subtree(tree: PartTree, node: int) -> PartTree:
         instance=tree.instance[rows],
         name=tree.name,
         front=tree.front,
+        part_points=None if tree.part_points is None else tree.part_points[rows],
     )
 
 
@@ -108,6 +113,7 @@ def pruned(tree: PartTree, kept: NDArray[np.bool_]) -> PartTree:
         ),
         instance=tree.instance[kept],
         merge=None,
+        part_points=None if tree.part_points is None else tree.part_points[kept],
     )
 
 

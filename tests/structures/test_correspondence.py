@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from shapegen.structures.subtrees import grafted, mask_below, pruned
 
 from shapegen.data.furniture import furniture
 from shapegen.structures.correspondence import same_structure, tracked
 from shapegen.structures.part_tree import PartTree
+from shapegen.structures.subtrees import grafted, mask_below, pruned
 from tests.structures.test_structurenet import mirrored_order
 
 

@@ -13,12 +13,12 @@ from shapegen.data.furniture import furniture
 from shapegen.structures.part_tree import PartTree, PartTrees, RelationKind
 from shapegen.structures.relations import residuals
 from shapegen.structures.stability import shape_diagonal
+from shapegen.structures.stretching import stretched
 from shapegen.structures.structurenet import (
     LossWeights,
     StructureNet,
     StructureNetConfig,
 )
-from shapegen.structures.structurenet_augment import stretched
 from shapegen.structures.structurenet_decoding import StructureLimits
 from shapegen.structures.tree_batch import TreeBatch
 from tests.structures.structurenet_cases import KINDS, LABELS, alone, random_tree, small

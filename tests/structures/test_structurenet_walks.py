@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from shapegen.structures.subtrees import mask_below, pruned
 from torch import Tensor
 
 from shapegen.base import Walker
@@ -18,6 +17,7 @@ from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.projection import refine_relations
 from shapegen.structures.structurenet import StructureNet
 from shapegen.structures.structurenet_walks import decoded_along, structure_walk
+from shapegen.structures.subtrees import mask_below, pruned
 from tests.structures.structurenet_cases import small
 
 
