@@ -86,6 +86,17 @@ def test_pruning_keeps_relations_of_what_stays(tree: PartTree) -> None:
     assert list(result.label) == [c for c, k in zip(tree.label, kept, strict=True) if k]
 
 
+def test_points_of_parts_stay_with_them(tree: PartTree) -> None:
+    cloudy = replace(tree, part_points=np.arange(len(tree) * 6.0).reshape(-1, 2, 3))
+    last = tree.children[0][-1]
+    kept = ~mask_below(tree, [last])
+    points = cloudy.part_points
+    assert points is not None
+    np.testing.assert_array_equal(pruned(cloudy, kept).part_points, points[kept])
+    np.testing.assert_array_equal(subtree(cloudy, last).part_points, points[~kept])
+    assert grafted(cloudy, {last: subtree(cloudy, last)}).tree.part_points is None
+
+
 def test_images_are_where_the_relations_lead() -> None:
     for tree in furniture(5, seed=3):
         for node in range(1, len(tree)):
