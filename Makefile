@@ -43,8 +43,10 @@ bench: .venv/.ready
 	done
 
 pictures: .venv/.ready
-	$(BIN)/shapegen sample grass-furniture -n 24 --seed 0 --format png --out out/24
-	$(BIN)/shapegen interpolate grass-furniture 0 1 --steps 24 --animate --format npz --out out/walk
+	$(BIN)/shapegen sample structurenet-furniture -n 24 --seed 0 --format png --out out/24
+	$(BIN)/shapegen data make furniture-chairs -n 50 --seed 7 --out out/chairs.npz
+	$(BIN)/shapegen interpolate structurenet-furniture out/chairs.npz:3 out/chairs.npz:12 \
+	    --steps 24 --animate --format npz --out out/walk
 	mkdir -p docs/images
 	cp out/24/contact.png docs/images/samples.png
 	cp out/walk/animation.gif docs/images/interpolation.gif
