@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shapegen import interop, metrics
     from shapegen.checkpoint import load, save
     from shapegen.data.files import read
+    from shapegen.points.point_clouds import PointCloud, PointClouds
     from shapegen.registry import build, models
     from shapegen.structures.part_tree import PartTree, PartTrees
     from shapegen.train import fit
@@ -22,6 +23,8 @@ __version__ = "0.1.0"
 __all__ = [
     "PartTree",
     "PartTrees",
+    "PointCloud",
+    "PointClouds",
     "__version__",
     "build",
     "fit",
@@ -36,6 +39,8 @@ __all__ = [
 _HOMES = {
     "PartTree": "shapegen.structures.part_tree",
     "PartTrees": "shapegen.structures.part_tree",
+    "PointCloud": "shapegen.points.point_clouds",
+    "PointClouds": "shapegen.points.point_clouds",
     "build": "shapegen.registry",
     "fit": "shapegen.train",
     "load": "shapegen.checkpoint",

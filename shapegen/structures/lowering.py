@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from shapegen.core import boxes as box_algebra
+from shapegen.core.grid import grid_offsets
 from shapegen.scene import Boxes, Colour, Node, Points, Primitive, Scene
 from shapegen.structures.colors import label_color, ranked_color
 from shapegen.structures.part_tree import PartTree, RelationKind
 
 GROUP_COLOR: Colour = (0.7, 0.7, 0.7)
-GAP = 0.5
-"""Space between the shapes of a grid, by the largest shape's width or depth."""
 
 
 def part_tree_scene(tree: PartTree, *, points: bool = False) -> Scene:
@@ -45,7 +44,6 @@ def part_trees_scene(
         raise ValueError("a scene needs at least one part tree; got none")
     if len(turned) == 1:
         return part_tree_scene(turned[0], points=points)
-    columns = columns or max(round((1.6 * len(turned)) ** 0.5), 1)
     nodes: list[Node] = []
     for number, tree in enumerate(_in_grid(turned, columns)):
         prefix = f"{_short(tree.label[0]) or 'shape'}_{number + 1}"
@@ -177,20 +175,9 @@ def _alike(tree: PartTree, leaves: Sequence[int]) -> dict[int, int]:
     return {leaf: first[kinds[leaf]] for leaf in leaves}
 
 
-def _in_grid(trees: Sequence[PartTree], columns: int) -> list[PartTree]:
+def _in_grid(trees: Sequence[PartTree], columns: int | None) -> list[PartTree]:
     bounds = np.stack([box_algebra.bounds(tree.boxes()) for tree in trees])  # (n, 2, 3)
-    step = (1.0 + GAP) * (bounds[:, 1] - bounds[:, 0]).max(0)
-    rows = -(-len(trees) // columns)
-    placed = []
-    for number, (tree, (low, high)) in enumerate(zip(trees, bounds, strict=True)):
-        row, column = divmod(number, columns)
-        target = np.array(
-            [
-                (column - 0.5 * (min(columns, len(trees)) - 1)) * step[0],
-                0.0,
-                (row - 0.5 * (rows - 1)) * step[2],
-            ]
-        )
-        stand = np.array([0.5 * (low[0] + high[0]), low[1], 0.5 * (low[2] + high[2])])
-        placed.append(tree.transformed(translation=target - stand))
-    return placed
+    offsets = grid_offsets(bounds, columns=columns)
+    return [
+        tree.transformed(translation=offset) for tree, offset in zip(trees, offsets, strict=True)
+    ]

@@ -1,0 +1,78 @@
+"""Files of point clouds: what every extension holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapegen.formats.atomic import replacing
+
+if TYPE_CHECKING:
+    from shapegen.points.point_clouds import PointClouds
+
+ARRAY_EXTENSIONS = (".npz", ".npy", ".xyz")
+SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".png")
+WRITE_EXTENSIONS = (*ARRAY_EXTENSIONS, *SCENE_EXTENSIONS)
+
+
+def write_point_clouds(clouds: PointClouds, path: str | Path, *, extension: str = ".npz") -> None:
+    """Write point clouds; the extension says the format.
+
+    ``.npz`` holds ``points (batch, points, 3)`` and, where shapes have names, ``ids``; ``.npy``
+    the points; ``.xyz`` one cloud, a point a line. ``.ply``, ``.glb``, ``.obj`` and ``.png`` are
+    for graphics programs; there several clouds stand side by side.
+
+    Args:
+        clouds: At least one.
+        path: A file, or a folder (no extension, or an existing one): it gets a file a shape,
+            ``0000.npz``, ``0001.npz``, ...
+        extension: Kind of the files in a folder.
+
+    Raises:
+        ValueError: There are no clouds, the extension is none of these, or it holds one cloud and
+            there are several.
+    """
+    path = Path(path)
+    if not len(clouds):
+        raise ValueError(f"nothing to write to {path}: at least one cloud is needed")
+    folder = path.is_dir() or not path.suffix
+    kind = f".{extension.removeprefix('.')}" if folder else path.suffix.lower()
+    if kind not in WRITE_EXTENSIONS:
+        raise ValueError(
+            f"{path}: point clouds are written as {', '.join(WRITE_EXTENSIONS)} or into a "
+            f"folder; got {kind}"
+        )
+    if not folder:
+        _write_file(clouds, path, kind)
+        return
+    for number in range(len(clouds)):
+        _write_file(clouds[number : number + 1], path / f"{number:04d}{kind}", kind)
+
+
+def _write_file(clouds: PointClouds, path: Path, kind: str) -> None:
+    points = clouds.points.numpy()
+    if kind == ".npz":
+        from shapegen.formats.npz import write_arrays
+
+        arrays: dict[str, NDArray[Any]] = {"points": points}
+        if any(clouds.names):
+            arrays["ids"] = np.array(clouds.names)
+        write_arrays(path, arrays)
+    elif kind == ".npy":
+        with replacing(path) as aside, aside.open("wb") as file:
+            np.save(file, points, allow_pickle=False)
+    elif kind == ".xyz":
+        if len(points) != 1:
+            raise ValueError(
+                f"{path}: .xyz holds one cloud; got {len(points)}: write into a folder, or .npz"
+            )
+        with replacing(path) as aside:
+            # Nine digits give every float32 back.
+            np.savetxt(aside, points[0], fmt="%.9g")
+    else:
+        from shapegen.formats import write_scene
+
+        write_scene(clouds.to_scene(), path)
