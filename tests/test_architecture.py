@@ -36,7 +36,7 @@ HEAVY = {
     "trimesh",
 }
 DISTRIBUTIONS = {"PIL": "pillow", "torch_geometric": "torch-geometric", "yaml": "pyyaml"}
-OPTIONAL = {"open3d", "tensorboard"}
+OPTIONAL = {"h5py", "open3d", "tensorboard"}
 
 FILES = sorted(SOURCE.rglob("*.py"))
 
@@ -134,7 +134,7 @@ def test_every_import_is_declared() -> None:
     declared = {re.split("[><=]", line)[0] for line in required.split("\n") if line}
     optional = {
         re.split("[><=]", line)[0]
-        for extra in ("viewer", "logs")
+        for extra in ("viewer", "logs", "hdf5")
         for line in extras.get(extra, raw=True).split("\n")
         if line
     }

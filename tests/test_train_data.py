@@ -93,7 +93,7 @@ def test_points_of_parts_go_with_their_shapes(shapes: PartTrees, tmp_path: Path)
     config = DataConfig(
         path=str(tmp_path / "hier"),
         validation_path=str(tmp_path / "last.json"),
-        points=str(tmp_path / "geo"),
+        part_points=str(tmp_path / "geo"),
         holdout=2,
     )
     split = load_data(config)
@@ -110,8 +110,8 @@ def test_points_of_parts_go_with_their_shapes(shapes: PartTrees, tmp_path: Path)
 
 
 def test_points_belong_to_a_file() -> None:
-    with pytest.raises(ValueError, match="points belongs to the shapes of a file `path`"):
-        DataConfig(name="furniture", count=3, points="geo")
+    with pytest.raises(ValueError, match="part_points belongs to the shapes of a file `path`"):
+        DataConfig(name="furniture", count=3, part_points="geo")
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,16 @@ class DataConfig:
     """Shapes of the procedural set to make."""
     seed: int = 0
     """Of the procedural set."""
+    points: int | None = None
+    """For models of point clouds: so many points of every shape. Part trees and meshes are sampled
+    on their surface, clouds are thinned; null: clouds as they are."""
     holdout: int | float = 0
     """Shapes, or the share, kept for evaluation: neither trained on nor used to choose."""
     validation: int | float = 0
     """Shapes, or the share, of the rest by whose loss the best checkpoint is chosen."""
     validation_path: str | None = None
     """Instead of ``validation``: a file of shapes."""
-    points: str | None = None
+    part_points: str | None = None
     """A folder with the points of every part, a file a shape (:mod:`shapegen.data.part_points`),
     for the shapes of ``path`` and ``validation_path``."""
     split: Literal["random", "family"] = "random"
@@ -49,10 +52,12 @@ class DataConfig:
             raise ValueError("count belongs to a procedural set `name`, and is due there")
         if self.count is not None and self.count < 1:
             raise ValueError(f"count must be at least 1; got {self.count}")
-        if self.points is not None and self.path is None:
-            raise ValueError("points belongs to the shapes of a file `path`")
+        if self.part_points is not None and self.path is None:
+            raise ValueError("part_points belongs to the shapes of a file `path`")
         if self.validation and self.validation_path is not None:
             raise ValueError("validation and validation_path exclude each other")
+        if self.points is not None and self.points < 8:
+            raise ValueError(f"points must be at least 8 a shape; got {self.points}")
         for key in ("holdout", "validation"):
             value = getattr(self, key)
             if value < 0 or (isinstance(value, float) and value >= 1):
@@ -253,7 +258,7 @@ def _anchor(values: dict[str, Any], folder: Path) -> None:
     data = values.get("data")
     if not isinstance(data, dict):
         return
-    for key in ("path", "validation_path", "points"):
+    for key in ("path", "validation_path", "part_points"):
         given = data.get(key)
         if isinstance(given, list):
             data[key] = [_anchored(path, folder) for path in given]

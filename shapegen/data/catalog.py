@@ -5,21 +5,35 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from shapegen.data.furniture import CATEGORIES, furniture
+from shapegen.data.point_sets import POINTS, sample_part_trees
+from shapegen.points.point_clouds import PointClouds
 from shapegen.structures.part_tree import PartTrees
 
-_FURNITURE = {f"furniture-{category}s": category for category in CATEGORIES}
+_FURNITURE: dict[str, str | None] = {
+    "furniture": None,
+    **{f"furniture-{category}s": category for category in CATEGORIES},
+}
+_POINTS: dict[str, str | None] = {
+    "furniture-points": None,
+    **{f"furniture-{category}-points": category for category in CATEGORIES},
+}
 
 
 def catalog() -> dict[str, str]:
     """Name of every data set, with one line about it."""
-    kinds = ", ".join(f"{category}s" for category in CATEGORIES)
-    sets = {"furniture": f"procedural part trees: {kinds} in turn, labels and exact relations"}
-    for name, category in _FURNITURE.items():
-        sets[name] = f"procedural part trees: {category}s, with labels and exact relations"
-    return sets
+    kinds = f"{', '.join(f'{category}s' for category in CATEGORIES)} in turn"
+    return {
+        name: f"procedural part trees: {_kind(category, kinds)}, with labels and exact relations"
+        for name, category in _FURNITURE.items()
+    } | {
+        name: f"procedural point clouds: {_kind(category, kinds)}, on the outer surface"
+        for name, category in _POINTS.items()
+    }
 
 
-def make(name: str, *, count: int, seed: int = 0, start: int = 0) -> PartTrees:
+def make(
+    name: str, *, count: int, seed: int = 0, start: int = 0, points: int = POINTS
+) -> PartTrees | PointClouds:
     """Make a data set.
 
     Args:
@@ -27,11 +41,19 @@ def make(name: str, *, count: int, seed: int = 0, start: int = 0) -> PartTrees:
         count: Number of shapes, at least 1.
         seed: The same seed gives the same shapes, however many are asked for.
         start: Number of the first shape; disjoint ranges make a training and a test set.
+        points: Points of a shape, for the sets of point clouds.
 
     Raises:
         ValueError: There is no set of this name, or an argument is out of its range.
     """
-    if name != "furniture" and name not in _FURNITURE:
-        near = get_close_matches(name, list(catalog()), n=3) or list(catalog())
-        raise ValueError(f"no data set is called {name!r}; nearest: {', '.join(near)}")
-    return furniture(count, category=_FURNITURE.get(name), seed=seed, start=start)
+    if name in _FURNITURE:
+        return furniture(count, category=_FURNITURE[name], seed=seed, start=start)
+    if name in _POINTS:
+        trees = furniture(count, category=_POINTS[name], seed=seed, start=start)
+        return sample_part_trees(trees, points, seed=seed)
+    near = get_close_matches(name, list(catalog()), n=3) or list(catalog())
+    raise ValueError(f"no data set is called {name!r}; nearest: {', '.join(near)}")
+
+
+def _kind(category: str | None, kinds: str) -> str:
+    return kinds if category is None else f"{category}s"

@@ -7,9 +7,14 @@ from pathlib import Path
 from shapegen.data.id_lists import read_listed
 from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.formats.compressed import existing
+from shapegen.points.files import OWN_EXTENSIONS, point_cloud_files, read_point_clouds
+from shapegen.points.point_clouds import PointClouds
+from shapegen.points.shapenet import pc15k_folder
 from shapegen.structures.files import (
+    JSON_EXTENSIONS,
     READ_EXTENSIONS,
     extension_of,
+    is_shapes_name,
     part_tree_files,
     read_part_trees,
 )
@@ -17,8 +22,8 @@ from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.repair import RepairReport
 
 
-def read(path: str | Path) -> PartTrees:
-    """Read shapes from a file or a folder of files.
+def read(path: str | Path) -> PartTrees | PointClouds:
+    """Read shapes from a file or a folder of files; what it holds says of which kind they are.
 
     Bad boxes are mended by the rules of :mod:`shapegen.structures.repair` and warned of; for the
     counts, other rules, or to go on past unreadable shapes, call
@@ -28,13 +33,18 @@ def read(path: str | Path) -> PartTrees:
         path: Part trees (``.json``, ``.jsonl``, plain or ``.gz``, ``.npz``, ``.mat``), a mesh
             (``.glb``, ``.obj``, ``.ply``, ``.stl``), each of whose nodes becomes a box, or a
             folder of files of one kind. A ``.glb`` of ours gives its part trees back. A ``.txt``
-            lists ids: the shapes on it are read (:mod:`shapegen.data.id_lists`).
+            lists ids: the shapes on it are read (:mod:`shapegen.data.id_lists`). Point clouds
+            (``.npz`` with ``points``, ``.npy``, ``.xyz``, ``.h5``, ``.ply`` or ``.glb`` without
+            triangles, ``.txt`` with a point a line) as in
+            :func:`shapegen.points.files.read_point_clouds`.
 
     Raises:
         FileNotFoundError: There is nothing at ``path``; the message names the nearest file.
         ValueError: The kind is not read, or the content is malformed; in one line.
     """
-    path = existing(path)
+    if pc15k_folder(path) is not None or _holds_clouds(existing(path)):
+        return read_point_clouds(path)
+    path = Path(path)
     if path.is_dir():
         meshes = sorted(p for p in path.iterdir() if extension_of(p) in MESH_EXTENSIONS)
         try:
@@ -53,11 +63,21 @@ def read(path: str | Path) -> PartTrees:
         report.warn(path, stacklevel=2)
         return listed
     if extension not in READ_EXTENSIONS:
-        accepted = ", ".join((*READ_EXTENSIONS, *MESH_EXTENSIONS))
+        accepted = ", ".join(dict.fromkeys((*READ_EXTENSIONS, *MESH_EXTENSIONS, *OWN_EXTENSIONS)))
         raise ValueError(
             f"{path}: shapes are read from {accepted}; got {extension or 'no extension'}"
         )
     return _read_part_trees(path)
+
+
+def _holds_clouds(path: Path) -> bool:
+    """Whether point clouds are to be read; a folder with part trees in JSON holds those."""
+    if path.is_dir() and any(
+        extension_of(file) in JSON_EXTENSIONS and is_shapes_name(file.name)
+        for file in path.iterdir()
+    ):
+        return False
+    return bool(point_cloud_files(path))
 
 
 def _read_part_trees(path: Path) -> PartTrees:

@@ -40,7 +40,7 @@ def load_data(config: DataConfig) -> DataSplit:
     rest, chosen = _hold_out(shapes, rest, config.validation, config)
     validation = _taken(shapes, chosen) if len(chosen) else None
     if config.validation_path is not None:
-        validation = _read(config.validation_path, config.points)
+        validation = _read(config.validation_path, config)
     return DataSplit(
         _taken(shapes, rest), validation, _taken(shapes, holdout) if len(holdout) else None
     )
@@ -51,7 +51,7 @@ Index = NDArray[np.int64]
 
 def _all(config: DataConfig) -> Shapes:
     if config.paths:
-        parts = [_read(path, config.points) for path in config.paths]
+        parts = [_read(path, config) for path in config.paths]
         kind: Any = type(parts[0])  # every container that is read can join its like
         joined: Shapes = parts[0] if len(parts) == 1 else kind.join(parts)
         return joined
@@ -59,18 +59,30 @@ def _all(config: DataConfig) -> Shapes:
 
     assert config.name is not None
     assert config.count is not None
-    return make(config.name, count=config.count, seed=config.seed)
+    made = make(config.name, count=config.count, seed=config.seed)
+    return made if config.points is None else _clouds(made, config)
 
 
-def _read(path: str, points: str | None) -> Shapes:
+def _read(path: str, config: DataConfig) -> Shapes:
+    if config.points is not None:
+        from shapegen.data.point_sets import read_clouds
+
+        return read_clouds(expand(path), config.points, seed=config.seed)
     from shapegen.data.files import read
 
     shapes = read(expand(path))
-    if points is None:
+    if config.part_points is None:
         return shapes
     from shapegen.data.part_points import with_geometry
 
-    return with_geometry(expand(points), shapes)
+    return with_geometry(expand(config.part_points), shapes)
+
+
+def _clouds(shapes: Shapes, config: DataConfig) -> Shapes:
+    from shapegen.data.point_sets import as_clouds
+
+    assert config.points is not None
+    return as_clouds(shapes, config.points, seed=config.seed)
 
 
 def _hold_out(

@@ -112,7 +112,7 @@ def test_a_missing_file_or_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_point_clouds_are_not_part_trees(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", points=np.zeros((2, 8, 3)))
     with pytest.raises(ValueError, match="boxes, ops and syms are needed"):
-        read(tmp_path / "a.npz")
+        read_part_trees(tmp_path / "a.npz")
 
 
 def test_the_warning_points_at_the_caller(tmp_path: Path) -> None:

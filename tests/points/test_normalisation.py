@@ -1,0 +1,78 @@
+"""Normalisation and resampling against NumPy, and their laws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from shapegen.points.normalisation import fit_box, measure, resample
+
+
+def stretched(rng: torch.Generator) -> torch.Tensor:
+    scale = torch.tensor([1.0, 2.0, 5.0])
+    return torch.randn(4, 50, 3, generator=rng) * scale + torch.tensor([3.0, 0.0, -1.0])
+
+
+def test_statistics_are_those_of_pointflow(rng: torch.Generator) -> None:
+    points = stretched(rng)
+    array = points.numpy().astype(np.float64)
+    flat = array.reshape(-1, 3)
+    of_set = measure(points)
+    np.testing.assert_allclose(of_set.mean.numpy(), flat.mean(0).reshape(1, 1, 3), rtol=1e-5)
+    # One number: of all coordinates about their common mean, not about each axis's.
+    np.testing.assert_allclose(of_set.std.numpy(), flat.reshape(-1).std().reshape(1, 1, 1))
+    by_axis = measure(points, spread="axis")
+    np.testing.assert_allclose(by_axis.std.numpy(), flat.std(0).reshape(1, 1, 3), rtol=1e-5)
+    by_shape = measure(points, over="shape")
+    expected = array.reshape(4, -1).std(1).reshape(4, 1, 1)
+    np.testing.assert_allclose(by_shape.std.numpy(), expected, rtol=1e-5)
+    both = measure(points, over="shape", spread="axis")
+    np.testing.assert_allclose(both.std.numpy(), array.std(1, keepdims=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize("over", ["set", "shape"])
+@pytest.mark.parametrize("spread", ["scalar", "axis"])
+def test_undone_normalisation_is_nothing(rng: torch.Generator, over: str, spread: str) -> None:
+    points = stretched(rng)
+    found = measure(points, over=over, spread=spread)  # type: ignore[arg-type]
+    normal = found.apply(points)
+    torch.testing.assert_close(normal.mean((0, 1)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.undo(normal), points, atol=1e-5, rtol=0)
+
+
+def test_boxes_fit_whatever_the_scale_and_the_place(rng: torch.Generator) -> None:
+    points = stretched(rng)
+    fitted = fit_box(points)
+    low, high = fitted.amin(1), fitted.amax(1)
+    torch.testing.assert_close((high - low).amax(1), torch.ones(4))
+    torch.testing.assert_close(low, -high)
+    torch.testing.assert_close(fit_box(7 * points - 2), fitted, atol=1e-5, rtol=0)
+
+
+def test_drawn_points_are_the_clouds_own(rng: torch.Generator) -> None:
+    points = stretched(rng)
+    drawn = resample(points, 80, rng=rng)
+    assert drawn.shape == (4, 80, 3)
+    for cloud, own in zip(drawn, points, strict=True):
+        assert {tuple(row) for row in cloud.tolist()} <= {tuple(row) for row in own.tolist()}
+    assert len({tuple(row) for row in drawn[0].tolist()}) < 50  # with replacement
+    without = resample(points, 50, replace=False, rng=rng)
+    torch.testing.assert_close(without.sort(1).values, points.sort(1).values)
+    again = [resample(points, 9, rng=torch.Generator().manual_seed(3)) for _ in range(2)]
+    torch.testing.assert_close(*again)
+
+
+def test_bad_arguments_are_refused(rng: torch.Generator) -> None:
+    with pytest.raises(ValueError, match=r"points must be \(batch, points, 3\); got \(5, 3\)"):
+        measure(torch.ones(5, 3))
+    with pytest.raises(ValueError, match="no extent along an axis or at all"):
+        measure(torch.ones(2, 5, 3))
+    with pytest.raises(ValueError, match=r"over must be 'set' or 'shape'.*got 'batch'"):
+        measure(stretched(rng), over="batch")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cloud 1 has no extent"):
+        fit_box(torch.stack([torch.rand(9, 3, generator=rng), torch.ones(9, 3)]))
+    with pytest.raises(ValueError, match="at least 1 and at most 50; got 51"):
+        resample(stretched(rng), 51, replace=False)
+    with pytest.raises(ValueError, match="at least 1; got 0"):
+        resample(stretched(rng), 0)
