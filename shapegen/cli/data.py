@@ -14,6 +14,7 @@ from shapegen.cli.app import app
 from shapegen.core import boxes as box_algebra
 
 if TYPE_CHECKING:
+    from shapegen.points.point_clouds import PointClouds
     from shapegen.structures.part_tree import PartTrees
 
 data = typer.Typer(
@@ -33,7 +34,7 @@ def list_sets() -> None:
     from shapegen.data.catalog import catalog
 
     for name, line in catalog().items():
-        typer.echo(f"{name:20} {line}")
+        typer.echo(f"{name:24} {line}")
 
 
 @data.command()
@@ -42,11 +43,14 @@ def make(
     out: OutFile,
     n: Annotated[int, typer.Option("-n", "--count", min=1, help="How many.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", help="The same gives the same.")] = 0,
+    points: Annotated[
+        int, typer.Option("--points", help="Points of a shape, for sets of point clouds.")
+    ] = 2048,
 ) -> None:
     """Make a set of shapes and write it to one file."""
     from shapegen.data import catalog
 
-    shapes = catalog.make(name, count=n, seed=seed)
+    shapes = catalog.make(name, count=n, seed=seed, points=points)
     shapes.write(out)
     typer.echo(f"{len(shapes)} shapes in {out}")
 
@@ -72,6 +76,10 @@ def import_(
     split_seed: Annotated[int, typer.Option("--split-seed", help="Another gives others.")] = 0,
     subset: Annotated[
         str | None, typer.Option("--subset", help="Import what train_SUBSET.txt, ... list.")
+    ] = None,
+    points: Annotated[
+        int | None,
+        typer.Option("--points", help="Write point clouds of so many points of the surface."),
     ] = None,
 ) -> None:
     """Read shapes of any known format; write them as one file, with labels, splits and a report.
@@ -119,13 +127,21 @@ def info(
     if _is_model(path):
         _model_info(path)
         return
+    from shapegen.points.point_clouds import PointClouds
+
     shapes = shapegen.read(path)
-    if tree is not None:
+    if isinstance(shapes, PointClouds):
+        if tree is not None:
+            raise ValueError(f"{path} holds point clouds, which have no hierarchy to show")
+        facts = _cloud_facts(shapes)
+    elif tree is not None:
         if tree >= len(shapes):
             raise ValueError(f"{path} holds {len(shapes)} shapes, numbered from 0; got {tree}")
         typer.echo(shapes[tree].tree())
         return
-    for name, value in _facts(shapes).items():
+    else:
+        facts = _facts(shapes)
+    for name, value in facts.items():
         typer.echo(f"{name:12} {value}")
 
 
@@ -186,6 +202,23 @@ def _facts(shapes: PartTrees) -> dict[str, str]:
         "relations": ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none",
         "size": f"median {' x '.join(f'{size:.3g}' for size in sizes)} (x, y, z)",
         "merge trees": f"{sum(tree.merge is not None for tree in shapes)}",
+    }
+
+
+def _cloud_facts(clouds: PointClouds) -> dict[str, str]:
+    """What a set of point clouds holds, in numbers."""
+    from shapegen.points.normalisation import measure
+
+    points = clouds.points
+    sizes = (points.amax(1) - points.amin(1)).median(0).values.tolist()
+    found = measure(points)
+    return {
+        "shapes": f"{len(clouds)}",
+        "points": f"{points.shape[1]} a shape",
+        "names": f"{len({name for name in clouds.names if name})}",
+        "size": f"median {' x '.join(f'{size:.3g}' for size in sizes)} (x, y, z)",
+        "mean": ", ".join(f"{value:.4g}" for value in found.mean.flatten().tolist()),
+        "spread": f"{float(found.std):.4g} (one standard deviation of all coordinates)",
     }
 
 

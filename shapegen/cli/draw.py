@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from shapegen.base import GenerativeModel, LatentModel
 
-FORMATS = ("glb", "obj", "ply", "stl", "json", "npz", "png")
-"""Extensions of single shapes."""
+FORMATS = ("glb", "obj", "ply", "stl", "json", "npz", "npy", "xyz", "png")
+"""Extensions of single shapes; not every kind of shapes has all of them."""
 
 
 def check_format(extension: str) -> str:
@@ -106,6 +106,8 @@ def write_files(
 ) -> list[str]:
     """Write a file a shape and the manifest of them; give the files' names.
 
+    Point clouds as ``npz`` are one file, ``samples.npz``.
+
     Args:
         folder: Made if missing.
         shapes: Batches of one.
@@ -113,12 +115,20 @@ def write_files(
         seeds: Of every shape, for the manifest.
         **facts: What else the manifest says.
     """
+    from shapegen.points.point_clouds import PointClouds
+
+    facts["count"] = len(shapes)
+    if extension == "npz" and isinstance(shapes[0], PointClouds):
+        PointClouds.join(shapes).write(folder / "samples.npz")
+        shared = {} if seeds is None else {"seeds": list(seeds)}
+        write_manifest(folder, ["samples.npz"], [None], **facts, **shared)
+        return ["samples.npz"]
     names = [f"{number:04d}.{extension}" for number in range(len(shapes))]
     for name, shape in zip(names, shapes, strict=True):
         shape.write(folder / name)
     if extension == "json":
         type(shapes[0]).join(shapes).write(folder / "samples.jsonl")
-    write_manifest(folder, names, seeds or [None] * len(names), **facts, count=len(names))
+    write_manifest(folder, names, seeds or [None] * len(names), **facts)
     return names
 
 

@@ -17,7 +17,7 @@ Model = Annotated[
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same files.")]
 Format = Annotated[
-    str, typer.Option("--format", "-f", help="glb, obj, ply, stl, json, npz or png.")
+    str, typer.Option("--format", "-f", help="glb, obj, ply, stl, json, npz, npy, xyz or png.")
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 

@@ -18,6 +18,7 @@ from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.data.part_points import check_part_points, folders_beside, geometry_problems
 from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.npz import array_shapes, read_arrays
+from shapegen.points.files import OWN_EXTENSIONS, holds_points, read_point_clouds
 from shapegen.structures.files import (
     JSON_EXTENSIONS,
     NOT_SHAPES,
@@ -75,10 +76,11 @@ def check(path: str | Path, *, vocabulary: Vocabulary | None = None) -> CheckRep
     """Read a file or folder whole and report; nothing is raised, whatever it holds.
 
     Args:
-        path: Part trees (StructureNet JSON, ``.npz``, GRASS ``.mat``), point clouds or other
-            arrays (``.npz``), a mesh, a checkpoint (``.safetensors``), a configuration
-            (``.yaml``), a table of labels (``.txt``), or a folder of such files. A folder
-            ``NAME_hier`` is held against ``NAME_geo`` beside it, and the other way round.
+        path: Part trees (StructureNet JSON, ``.npz``, GRASS ``.mat``), point clouds (``.npz``,
+            ``.npy``, ``.xyz``, ``.ply``, ...), other arrays (``.npz``), a mesh, a checkpoint
+            (``.safetensors``), a configuration (``.yaml``), a table of labels (``.txt``), or a
+            folder of such files. A folder ``NAME_hier`` is held against ``NAME_geo`` beside it, and
+            the other way round.
         vocabulary: Labels that part trees may have.
     """
     found = _Findings(str(path), vocabulary)
@@ -138,14 +140,20 @@ def _check_folder(path: Path, found: _Findings) -> None:
     if not files:
         raise ValueError(f"{path} holds no file of a kind that is read")
     kinds: Counter[str] = Counter()
+    sizes: Counter[int] = Counter()
     for file in files:
         report = check(file, vocabulary=found.vocabulary)
         kinds[report.kind] += 1
+        if "points" in report.counts:
+            sizes[report.counts["points"] // report.counts["shapes"]] += 1
         found.counts.update(report.counts)
         found.problems += report.problems
         found.notes += report.notes
     found.kind = f"folder of {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}"
     found.counts["files"] = len(files)
+    if len(sizes) > 1:
+        listed = ", ".join(f"{size} in {count} files" for size, count in sorted(sizes.items()))
+        found.problems.append(f"{path}: clouds of one set need equally many points; got {listed}")
     beside = folders_beside(path.resolve())
     if beside is not None:
         _check_geometry(*beside, found)
@@ -233,26 +241,38 @@ def _check_npz(path: Path, found: _Findings) -> None:
     if is_flat(names) or {"boxes", "ops", "syms"} & set(names):
         _check_part_trees(path, found)
         return
-    found.kind = "point clouds" if "points" in names else "arrays"
     if "parts" in names:
         found.kind = "point clouds of parts"
         found.counts["nodes"] = check_part_points(path)
-        return
-    found.counts["arrays"] = len(names)
-    for name, array in read_arrays(path).items():
+    elif "points" in names:
+        _check_clouds(path, found)
+    else:
+        _check_arrays(path, found)
+
+
+def _check_arrays(path: Path, found: _Findings) -> None:
+    found.kind = "arrays"
+    arrays = read_arrays(path)
+    found.counts["arrays"] = len(arrays)
+    for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
             found.problems.append(f"{path}: {name}{list(place)} is not finite")
-        if name == "points":
-            found.counts["shapes"] = len(array) if array.ndim else 0
-            if array.ndim != 3 or array.shape[2] != 3 or array.dtype.kind != "f":
-                found.problems.append(
-                    f"{path}: points must be (shapes, points, 3) float; "
-                    f"got {array.shape} {array.dtype}"
-                )
+
+
+def _check_clouds(path: Path, found: _Findings) -> None:
+    found.kind = "point clouds"
+    clouds = read_point_clouds(path)
+    found.counts.update(shapes=len(clouds), points=len(clouds) * clouds.points.shape[1])
+    copies = len(clouds) - len({cloud.points.numpy().tobytes() for cloud in clouds})
+    if copies:
+        found.notes.append(f"{path}: {copies} shapes have the points of another one")
 
 
 def _check_mesh(path: Path, found: _Findings) -> None:
+    if path.suffix.lower() in (".ply", ".glb") and path.stat().st_size and holds_points(path):
+        _check_clouds(path, found)
+        return
     found.kind = "mesh"
     repairs = RepairReport()
     trees = import_file(path, report=repairs)
@@ -262,7 +282,10 @@ def _check_mesh(path: Path, found: _Findings) -> None:
 
 
 def _check_text(path: Path, found: _Findings) -> None:
-    """Tell tables of labels, which say leaf or subcomponents, from lists of ids."""
+    """Tell clouds, tables of labels (which say leaf or subcomponents) and lists of ids apart."""
+    if holds_points(path):
+        _check_clouds(path, found)
+        return
     lines = [line.split() for line in read_bytes(path, limit=_MAX_TEXT).splitlines()]
     ends = {words[-1] for words in lines if len(words) > 1}
     if not ends.isdisjoint({LEAF.encode(), INNER.encode()}) or _numbered(lines):
@@ -352,6 +375,7 @@ def _one_line(error: BaseException) -> str:
 
 _CHECKERS: dict[str, Callable[[Path, _Findings], Any]] = {
     **dict.fromkeys(JSON_EXTENSIONS, _check_json),
+    **dict.fromkeys(OWN_EXTENSIONS, _check_clouds),
     ".npz": _check_npz,
     ".mat": _check_part_trees,
     **dict.fromkeys(MESH_EXTENSIONS, _check_mesh),

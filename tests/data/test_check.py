@@ -18,6 +18,7 @@ import trimesh
 from shapegen import checkpoint, registry
 from shapegen.data.check import MAX_PROBLEMS, check
 from shapegen.data.files import read
+from shapegen.points.point_clouds import PointClouds
 from shapegen.structures.files import write_part_trees
 from shapegen.structures.grass_files import write_grass
 from shapegen.structures.vocabulary import Vocabulary, vocabulary_of
@@ -67,7 +68,10 @@ MAKERS: dict[str, Callable[[Path], object]] = {
     ),
     "grass.npz": make_grass_folder,
     "box_data.mat": make_grass_folder,
-    "points.npz": lambda path: np.savez_compressed(path, points=np.zeros((2, 9, 3))),
+    "points.npz": lambda path: np.savez_compressed(path, points=np.eye(9)[None, :, :3]),
+    "points.npy": lambda path: np.save(path, np.eye(9)[:, :3]),
+    "points.txt": lambda path: np.savetxt(path, np.eye(9)[:, :3]),
+    "points.ply": lambda path: PointClouds(np.eye(9)[None, :, :3]).write(path),
     **dict.fromkeys(["m.glb", "m.obj", "m.ply", "m.stl"], make_mesh),
     "labels.txt": lambda path: vocabulary_of(stools()).write(path),
     "run.yaml": lambda path: path.write_text(CONFIG),
@@ -128,6 +132,12 @@ def corrupted_checkpoint(path: Path) -> Path:
     return path
 
 
+def two_sizes(folder: Path) -> Path:
+    np.save(folder / "a.npy", np.eye(9)[:, :3])
+    np.save(folder / "b.npy", np.eye(10)[:, :3])
+    return folder
+
+
 WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda d: d / "no.json", "no such file or folder"),
     "empty folder": (lambda d: d, "holds no file of a kind that is read"),
@@ -160,9 +170,17 @@ WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
     "GRASS file missing": (wrong_mat, "no such file or folder"),
     "points": (
         lambda d: changed_npz(d / "a.npz", points=np.zeros((2, 3))) and points(d),
-        "points must be (shapes, points, 3) float; got (2, 3)",
+        "at least one shape of 8 points is needed; got (1, 2, 3)",
     ),
-    "points NaN": (lambda d: points(d, np.full((1, 2, 3), np.nan)), "points[0, 0, 0] is not fin"),
+    "points NaN": (
+        lambda d: points(d, np.full((1, 9, 3), np.nan)),
+        "points must be finite; shape 0 has NaN or infinity",
+    ),
+    "arrays NaN": (
+        lambda d: points(d, np.full((1, 2), np.nan), name="other"),
+        "other[0, 0] is not finite",
+    ),
+    "clouds of two sizes": (two_sizes, "got 9 in 1 files, 10 in 1 files"),
     "pickled objects": (lambda d: pickled(d / "a.npz"), "holds Python objects"),
     "config key": (
         lambda d: put(d / "a.yaml", CONFIG.replace("epochs", "epoch")),
@@ -181,8 +199,8 @@ WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
-def points(folder: Path, values: Any = None) -> Path:
-    np.savez(folder / "p.npz", points=np.zeros((2, 3)) if values is None else values)
+def points(folder: Path, values: Any = None, name: str = "points") -> Path:
+    np.savez(folder / "p.npz", **{name: np.zeros((2, 3)) if values is None else values})
     return folder / "p.npz"
 
 
