@@ -1,6 +1,7 @@
 """Whatever is measured on a distance matrix; names are resolved when they are first used.
 
-``compare`` is a function of two sets of shapes, ``evaluate`` of a model and its data.
+``compare`` is a function of two sets of shapes, ``evaluate`` of a model and its data; their forms
+for point clouds have more options.
 """
 
 from __future__ import annotations
@@ -9,12 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shapegen.metrics.cloud_comparison import compare_clouds
+    from shapegen.metrics.cloud_evaluation import evaluate_clouds
     from shapegen.metrics.comparison import compare
     from shapegen.metrics.evaluation import evaluate
 
-__all__ = ["compare", "evaluate"]
+__all__ = ["compare", "compare_clouds", "evaluate", "evaluate_clouds"]
 
-_HOMES = {"compare": "shapegen.metrics.comparison", "evaluate": "shapegen.metrics.evaluation"}
+_HOMES = {
+    "compare": "shapegen.metrics.comparison",
+    "compare_clouds": "shapegen.metrics.cloud_comparison",
+    "evaluate": "shapegen.metrics.evaluation",
+    "evaluate_clouds": "shapegen.metrics.cloud_evaluation",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shapegen.core import boxes as box_algebra
+from shapegen.metrics.nearest_points import mean_nearest
 
 Array = NDArray[np.float64]
 
@@ -88,22 +89,10 @@ def chamfer_matrix(
     a: Sequence[ArrayLike], b: Sequence[ArrayLike] | None = None, *, points: int = SET_POINTS
 ) -> Array:
     """Chamfer distance of every shape of ``a`` from every shape of ``b`` (default: ``a``)."""
-    from scipy.spatial import cKDTree
-
     ours = [surface_points(shape, points) for shape in a]
     theirs = ours if b is None else [surface_points(shape, points) for shape in b]
     if not ours or not theirs:
         raise ValueError(f"both sets need a shape; got {len(ours)} and {len(theirs)}")
-    to_b = _one_way(ours, [cKDTree(cloud) for cloud in theirs])
-    if b is None:
-        return 0.5 * (to_b + to_b.T)
-    return 0.5 * (to_b + _one_way(theirs, [cKDTree(cloud) for cloud in ours]).T)
-
-
-def _one_way(clouds: Sequence[Array], trees: Sequence[object]) -> Array:
-    """Mean distance of every cloud's points to every tree: ``(clouds, trees)``."""
-    queries = np.concatenate(clouds)
-    return np.stack(
-        [tree.query(queries)[0].reshape(len(clouds), -1).mean(1) for tree in trees],  # type: ignore[attr-defined]
-        axis=1,
-    )
+    there = mean_nearest(ours, theirs)
+    back = there if b is None else mean_nearest(theirs, ours)
+    return 0.5 * (there + back.T)

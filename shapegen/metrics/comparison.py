@@ -14,24 +14,24 @@ from numpy.typing import ArrayLike, NDArray
 from shapegen.core import boxes as box_algebra
 from shapegen.metrics import baselines, chamfer, sets
 from shapegen.metrics.boxes import nearest_matrix
+from shapegen.metrics.cloud_comparison import compare_clouds, is_clouds
+from shapegen.metrics.cloud_figures import CLOUD_PRESETS
+from shapegen.metrics.draws import Figures, mean_of_draws
 from shapegen.structures.merge_tree import MergeTree
 from shapegen.structures.part_tree import PartTree
 
 Array = NDArray[np.float64]
 Distance = Literal["boxes", "chamfer"]
-Figures = dict[str, float]
-
 METRICS = ("coverage", "mmd", "quality", "1nna", "diversity", "boxes_w1")
 """What preset ``structures`` measures (:mod:`shapegen.metrics.sets`)."""
 PRESETS = ("structures",)
-CLOUD_PRESETS = ("pointflow", "lion-normbox")
 
 
 def compare(
     samples: Any,
     reference: Any,
     *,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] | None = None,
     preset: str | None = None,
     distance: Distance = "boxes",
     train: Any = None,
@@ -40,12 +40,16 @@ def compare(
 ) -> dict[str, Any]:
     """Measure how well samples stand for a reference, such as held-out data.
 
+    Point clouds are measured by :func:`shapegen.metrics.cloud_comparison.compare_clouds`, which
+    says what is different for them; the rest is about part trees.
+
     Args:
         samples: Part trees, box arrays ``(k, 12)``, or a path: any file of part trees that
             :func:`shapegen.read` takes, or a ``.jsonl`` of ``{"id", "boxes": [[12 numbers]]}``.
         reference: The same.
-        metrics: Some of :data:`METRICS`.
-        preset: ``"structures"`` for part trees, which is also the default for them.
+        metrics: Some of :data:`METRICS`; default all.
+        preset: ``"structures"`` for part trees, which is also the default for them;
+            ``"pointflow"`` or ``"lion-normbox"`` for point clouds, whose default is the first.
         distance: ``"boxes"`` is the box-set distance D, ``"chamfer"`` that of 512 surface points.
         train: Shapes that the samples' model was trained on: gives the floor (training shapes in
             the samples' place) and a trivial baseline (a Gaussian for every structure where there
@@ -61,7 +65,27 @@ def compare(
         ValueError: Unknown names, empty sets, or boxes that are not finite.
         TypeError: Shapes of another kind.
     """
-    _check_preset(preset)
+    if preset is not None and preset not in PRESETS + CLOUD_PRESETS:
+        raise ValueError(f"preset must be one of {PRESETS + CLOUD_PRESETS}; got {preset!r}")
+    samples, reference, train = (
+        _load(each) if isinstance(each, str | Path) else each
+        for each in (samples, reference, train)
+    )
+    if is_clouds(samples) or is_clouds(reference):
+        if preset in PRESETS:
+            raise ValueError(f"preset {preset!r} measures part trees; for clouds: {CLOUD_PRESETS}")
+        return compare_clouds(
+            samples,
+            reference,
+            metrics=metrics,
+            preset=preset or CLOUD_PRESETS[0],
+            train=train,
+            draws=draws,
+            seed=seed,
+        )
+    if preset in CLOUD_PRESETS:
+        raise ValueError(f"preset {preset!r} measures point clouds; for part trees: 'structures'")
+    metrics = METRICS if metrics is None else metrics
     ours, theirs = box_sets(samples, "samples"), box_sets(reference, "reference")
     measure = SetMetrics(theirs, metrics=metrics, distance=distance)
     settings = {
@@ -82,10 +106,9 @@ def compare(
         "settings": settings,
     }
     if train is not None:
-        known = _load(train) if isinstance(train, str | Path) else train
-        dev = box_sets(known, "train")
+        dev = box_sets(train, "train")
         size = min(len(ours), len(dev))
-        name, baseline = trivial_baseline(merge_trees(known), dev)
+        name, baseline = trivial_baseline(merge_trees(train), dev)
         settings |= {"train": len(dev), "floor_samples": size, "baseline": name}
         result["floor"] = mean_of_draws(
             lambda rng: measure([dev[i] for i in baselines.draw(size, len(dev), rng=rng)]),
@@ -184,14 +207,6 @@ def official_reading(merges: Sequence[MergeTree], boxes: Sequence[Array]) -> boo
     return misses(official=True) <= misses(official=False)
 
 
-def mean_of_draws(measure: Callable[[torch.Generator], Figures], draws: int, seed: int) -> Figures:
-    """Mean of every figure over ``draws`` random streams, seeded ``seed``, ``seed + 1``, ..."""
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1; got {draws}")
-    all_draws = [measure(torch.Generator().manual_seed(seed + draw)) for draw in range(draws)]
-    return {name: float(np.mean([one[name] for one in all_draws])) for name in all_draws[0]}
-
-
 def box_sets(shapes: Any, what: str = "shapes") -> list[Array]:
     """Leaf boxes ``(k, 12)`` of every shape of part trees, arrays or a file, checked."""
     if isinstance(shapes, str | Path):
@@ -223,13 +238,6 @@ def merge_trees(trees: Any) -> list[MergeTree]:
     return kept if len(kept) == len(trees) else []
 
 
-def _check_preset(preset: str | None) -> None:
-    if preset in CLOUD_PRESETS:
-        raise ValueError(f"preset {preset!r} measures point clouds; for part trees: 'structures'")
-    if preset is not None and preset not in PRESETS:
-        raise ValueError(f"preset must be one of {PRESETS + CLOUD_PRESETS}; got {preset!r}")
-
-
 def _array(shape: ArrayLike, what: str) -> Array:
     try:
         return box_algebra.as_boxes(shape)
@@ -245,9 +253,9 @@ def _load(path: str | Path) -> Any:
     plain = _box_lines(path)
     if plain:
         return plain
-    from shapegen.structures.files import read_part_trees
+    from shapegen.data.files import read
 
-    return read_part_trees(path)
+    return read(path)
 
 
 def _box_lines(path: Path) -> list[Array]:

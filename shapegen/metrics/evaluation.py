@@ -12,14 +12,15 @@ from torch import Tensor
 
 from shapegen.metrics import baselines, reconstruction
 from shapegen.metrics.boxes import nearest
+from shapegen.metrics.cloud_comparison import is_clouds
+from shapegen.metrics.cloud_evaluation import evaluate_clouds
 from shapegen.metrics.comparison import (
-    Figures,
     SetMetrics,
     box_sets,
-    mean_of_draws,
     official_reading,
     trivial_baseline,
 )
+from shapegen.metrics.draws import Figures, mean_of_draws
 from shapegen.metrics.reconstruction import unexpanded
 from shapegen.metrics.teacher_forcing import teacher_forced
 from shapegen.metrics.validity import validity_shares
@@ -28,6 +29,7 @@ from shapegen.structures.part_tree import PartTree
 
 CODES = 1000
 """Codes a draw; their first valid ones are the generated set."""
+DRAWS = 5
 MAX_NODES, MAX_BOXES = 100, 200
 """A decode with as many nodes, or with more boxes, is invalid."""
 
@@ -83,19 +85,21 @@ def evaluate(
     data_train: Any,
     data_test: Any,
     *,
-    draws: int = 5,
+    draws: int | None = None,
     n: int | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Measure a model that generates part trees, such as GRASS.
 
-    A StructureNet is measured by its hierarchies (:mod:`shapegen.metrics.hierarchy_evaluation`).
+    A StructureNet is measured by its hierarchies (:mod:`shapegen.metrics.hierarchy_evaluation`), a
+    model of point clouds as :mod:`shapegen.metrics.cloud_evaluation` says.
 
     Args:
         model: In eval mode.
         data_train: Part trees that it was trained on; merge trees are inferred where missing.
         data_test: Held-out part trees, the same.
-        draws: Generation figures are means of so many draws of :data:`CODES` codes.
+        draws: Generation figures are means of so many draws of :data:`CODES` codes; default
+            :data:`DRAWS`, and 1 for point clouds.
         n: Generated shapes a draw, the first valid ones; default as many as are held out.
         seed: Draw i is seeded ``seed + i``.
 
@@ -111,6 +115,9 @@ def evaluate(
         ValueError: Empty data, or fewer than two samples asked for.
         TypeError: A model of another kind.
     """
+    if is_clouds(data_test):
+        return evaluate_clouds(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
+    draws = DRAWS if draws is None else draws
     if hasattr(model, "decode_structures"):
         # The model's own modules, torch_geometric among them, are loaded by now.
         from shapegen.metrics.hierarchy_evaluation import evaluate_hierarchies
@@ -120,8 +127,9 @@ def evaluate(
         )
     if not isinstance(model, StructureModel):
         raise TypeError(
-            "evaluate measures models that decode part trees, such as grass; "
-            f"got {type(model).__name__}"
+            "evaluate measures models that decode part trees, such as grass, on part trees, and "
+            f"models of point clouds on clouds; got {type(model).__name__} and "
+            f"{type(data_test).__name__}"
         )
     train, test = _boxes_and_merges(data_train, "train"), _boxes_and_merges(data_test, "test")
     size = len(data_test) if n is None else n

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from shapegen.metrics import baselines, sets
 from shapegen.metrics.boxes import nearest
 from shapegen.metrics.chamfer import BOX_POINTS, PAIR_POINTS, SET_POINTS
-from shapegen.metrics.comparison import Distance, Figures, SetMetrics, box_sets, mean_of_draws
+from shapegen.metrics.comparison import Distance, SetMetrics, box_sets
+from shapegen.metrics.draws import Figures, mean_of_draws
 from shapegen.metrics.frechet import Gaussian, gaussian_distance
 from shapegen.metrics.hierarchies import hierarchy_figures, leaf_chamfers
 from shapegen.metrics.reconstruction import matched

@@ -7,6 +7,8 @@ neither of their row nor of their column may be ``inf``
     gr, gg, rr = nearest_matrix(g, r), nearest_matrix(g), nearest_matrix(r)
     coverage(gr), mmd(gr), quality(gr), one_nna(gg, gr, rr), diversity(gg)
 
+:func:`covered` and :func:`told_apart` say of every shape what their mean says of the set.
+
 Read every figure against the floor, the same figure of real shapes: MMD and coverage depend on the
 sizes of the sets, and quality alone rewards a generator that repeats one good shape.
 
@@ -25,8 +27,15 @@ Array = NDArray[np.float64]
 
 def coverage(generated_reference: ArrayLike) -> float:
     """Share of the reference that is the nearest one of some generated shape; first on ties."""
+    return float(covered(generated_reference).mean())
+
+
+def covered(generated_reference: ArrayLike) -> NDArray[np.bool_]:
+    """Whether a reference shape ``(reference,)`` is the nearest of some generated one."""
     distance = _matrix(generated_reference)
-    return float(len(np.unique(distance.argmin(1))) / distance.shape[1])
+    found = np.zeros(distance.shape[1], dtype=bool)
+    found[distance.argmin(1)] = True
+    return found
 
 
 def mmd(generated_reference: ArrayLike) -> float:
@@ -49,15 +58,47 @@ def one_nna(generated: ArrayLike, generated_reference: ArrayLike, reference: Arr
     """
     across = _matrix(generated_reference)
     k = min(across.shape)
-    across = across[:k, :k]
-    right = [
-        _nearest_inside(_square(inside, size)[:k, :k]) < to_other
-        for inside, size, to_other in (
-            (generated, np.shape(generated_reference)[0], across.min(1)),
-            (reference, np.shape(generated_reference)[1], across.min(0)),
-        )
-    ]
+    ours, theirs = (
+        _square(inside, size)[:k, :k]
+        for inside, size in zip((generated, reference), across.shape, strict=True)
+    )
+    right = told_apart(ours, across[:k, :k], theirs)
     return float(np.mean([side.mean() for side in right]))
+
+
+def told_apart(
+    generated: ArrayLike, generated_reference: ArrayLike, reference: ArrayLike
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether the nearest other shape of the union is of a shape's own set.
+
+    A tie counts as the other set.
+
+    Returns:
+        For the generated shapes and for those of the reference; the mean over both is the
+        leave-one-out accuracy of the nearest neighbour (1-NNA), which sets of equal sizes alone
+        can bring to one half.
+    """
+    across = _matrix(generated_reference)
+    ours, theirs = (
+        _nearest_inside(_square(inside, size))
+        for inside, size in zip((generated, reference), across.shape, strict=True)
+    )
+    return ours < across.min(1), theirs < across.min(0)
+
+
+def memorisation(generated_train: ArrayLike, generated_held_out: ArrayLike) -> float:
+    """Distance to the nearest training shape over that to the nearest held-out shape, in the mean.
+
+    About 1 is ideal; well below it the generator repeats what it was trained on. The two matrices
+    must have equally many columns: among more shapes there is a nearer one.
+    """
+    train, held_out = _matrix(generated_train), _matrix(generated_held_out)
+    if train.shape != held_out.shape:
+        raise ValueError(
+            "training and held-out shapes must be equally many, for the same generated ones; "
+            f"got {train.shape} and {held_out.shape}"
+        )
+    return float(train.min(1).mean() / max(held_out.min(1).mean(), 1e-300))
 
 
 def diversity(generated: ArrayLike) -> float:

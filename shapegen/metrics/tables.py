@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+SMALL = 0.1
+"""Figures below it, such as squared distances, are shown with three significant digits."""
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -13,18 +16,25 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
     """What :func:`shapegen.metrics.compare` returned; columns without figures are left out."""
     settings = result["settings"]
     columns = {"samples": result["metrics"]}
+    if result.get("intervals"):
+        columns |= _ends(result["intervals"])
     if result["floor"]:
         columns |= {"floor": result["floor"], settings["baseline"]: result["baseline"]}
     title = (
         f"{settings['samples']} samples against {settings['reference']}, "
         f"distance: {settings['distance']}"
     )
-    return _table(title, {"generation": columns})
+    sections = {"generation": columns}
+    if result.get("memorisation"):
+        sections["memorisation"] = {"samples": result["memorisation"]}
+    return _table(title, sections)
 
 
 def evaluation_table(result: Mapping[str, Any]) -> Table:
     """What :func:`shapegen.metrics.evaluate` returned: a row a figure, a column a rival."""
     settings, metrics = result["settings"], result["metrics"]
+    if "reconstruction" in result:
+        return _cloud_table(result)
     generation = {name: metrics[name] for name in (*result["floor"], "finite_share")}
     reconstructed = {name: value for name, value in metrics.items() if name not in generation}
     title = (
@@ -55,6 +65,35 @@ def evaluation_table(result: Mapping[str, Any]) -> Table:
     return _table(title, sections)
 
 
+def _cloud_table(result: Mapping[str, Any]) -> Table:
+    settings = result["settings"]
+    title = (
+        f"{settings['samples']} samples against {settings['reference']} of {settings['points']} "
+        f"points, preset {settings['preset']}, {settings['train']} for training"
+    )
+    generation = {"model": result["metrics"], **_ends(result["intervals"])}
+    generation |= {"floor": result["floor"], settings["baseline"]: result["baseline"]}
+    sections: dict[str, dict[str, Any]] = {
+        "generation": generation,
+        "reconstruction": {
+            "model": result["reconstruction"]["model"],
+            "floor": result["reconstruction"]["floor"],
+            settings["baseline"]: result["reconstruction"]["baseline"],
+        },
+        "memorisation": {"model": result["memorisation"]},
+        "model": {"model": result["model"]},
+    }
+    return _table(title, {name: each for name, each in sections.items() if any(each.values())})
+
+
+def _ends(intervals: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Low and high ends of intervals, a column each."""
+    return {
+        heading: {name: ends[side] for name, ends in intervals.items()}
+        for side, heading in enumerate(("95 % from", "to"))
+    }
+
+
 def _table(title: str, sections: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
     from rich.table import Table
 
@@ -66,7 +105,7 @@ def _table(title: str, sections: Mapping[str, Mapping[str, Mapping[str, Any]]]) 
     for heading, section in sections.items():
         table.add_section()
         table.add_row(f"[bold]{heading}[/bold]")
-        for name in next(iter(section.values())):
+        for name in dict.fromkeys(name for figures in section.values() for name in figures):
             cells = [_cell(section.get(column, {}).get(name, "")) for column in columns]
             table.add_row(name, *cells)
     return table
@@ -75,4 +114,6 @@ def _table(title: str, sections: Mapping[str, Mapping[str, Mapping[str, Any]]]) 
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return value if isinstance(value, str) else f"{value:.3f}"
+    if isinstance(value, str | int):
+        return str(value)
+    return f"{value:.3f}" if abs(value) >= SMALL or not value else f"{value:.3g}"

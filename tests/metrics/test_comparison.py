@@ -129,7 +129,7 @@ def test_files_of_part_trees_are_read(tmp_path: Path) -> None:
         ({"samples": [np.full((1, 12), np.inf)]}, ValueError, "not finite"),
         ({"samples": np.zeros((3, 12))}, TypeError, "got ndarray"),
         ({"samples": 3}, TypeError, "got int"),
-        ({"samples": [np.zeros((2, 3))]}, TypeError, "one is ndarray"),
+        ({"samples": [np.zeros((2, 5))]}, TypeError, "one is ndarray"),
         ({"samples": [shapes(1, 0)[0]]}, ValueError, "diversity needs at least 2"),
         ({"train": [], "draws": 1}, ValueError, "train must hold"),
         ({"train": shapes(3, 0), "draws": 0}, ValueError, "draws must be"),

@@ -1,0 +1,23 @@
+"""The clouds that the benchmarks of distances measure."""
+
+from __future__ import annotations
+
+import torch
+
+from benchmarks.sources import data_file
+from shapegen.points.files import read_point_clouds
+
+
+def chairs(count: int, points: int) -> torch.Tensor:
+    """The first points of the first chairs of ``chair_pc_val.npz``, ``(count, points, 3)``."""
+    return read_point_clouds(data_file("points/chair_pc_val.npz")).points[:count, :points]
+
+
+def looped_chamfer(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Chamfer distances of all pairs by ``torch.cdist``, pair by pair."""
+    found = torch.empty(len(a), len(b))
+    for row, x in enumerate(a):
+        for column, y in enumerate(b):
+            squares = torch.cdist(x, y).square()
+            found[row, column] = squares.amin(0).mean() + squares.amin(1).mean()
+    return found
