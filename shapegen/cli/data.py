@@ -88,8 +88,18 @@ def import_(
     cannot be read is named and left out. A file is taken whole or not at all. Beside the shapes
     lie NAME.labels.txt, lists of ids NAME.train.txt, NAME.val.txt, NAME.test.txt, which are read
     as the shapes on them, and NAME.report.json. Split files of the folder hold; else an id and the
-    seed alone say where a shape belongs.
+    seed alone say where a shape belongs. With --points the shapes are written as point clouds, and
+    nothing beside them.
     """
+    if points is not None:
+        if labels is not None or subset is not None or diagonal is not None:
+            raise ValueError("--labels, --subset and --diagonal are for part trees, not --points")
+        from shapegen.data.point_sets import read_clouds
+
+        clouds = read_clouds(folder, points, up=cast(Literal["y", "z"], up))
+        clouds.write(out)
+        typer.echo(f"{len(clouds)} clouds of {points} points in {out}")
+        return
     from shapegen.data.id_lists import SplitRule, given_splits
     from shapegen.data.import_files import write_import
     from shapegen.data.importing import categorised, import_folder, restricted

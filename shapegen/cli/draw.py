@@ -120,7 +120,7 @@ def write_files(
     facts["count"] = len(shapes)
     if extension == "npz" and isinstance(shapes[0], PointClouds):
         PointClouds.join(shapes).write(folder / "samples.npz")
-        shared = {} if seeds is None else {"seeds": list(seeds)}
+        shared = {} if seeds is None else {"sample_seeds": list(seeds)}
         write_manifest(folder, ["samples.npz"], [None], **facts, **shared)
         return ["samples.npz"]
     names = [f"{number:04d}.{extension}" for number in range(len(shapes))]

@@ -37,7 +37,10 @@ def evaluate(
     n: Annotated[
         int | None, typer.Option("-n", "--count", min=2, help="Generated shapes a draw.")
     ] = None,
-    draws: Annotated[int, typer.Option("--draws", min=1, help="Draws to average.")] = 5,
+    draws: Annotated[
+        int | None,
+        typer.Option("--draws", min=1, help="Draws to average: 5, and 1 of point clouds."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the first draw.")] = 0,
     json_file: Json = None,
     device: Device = "auto",
@@ -55,12 +58,17 @@ def evaluate(
 def compare(
     samples: Annotated[Path, typer.Argument(help="A file or folder of shapes.")],
     reference: Annotated[Path, typer.Argument(help="The same.")],
-    preset: Annotated[str | None, typer.Option("--preset", help="structures.")] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="structures, pointflow, lion-normbox.")
+    ] = None,
     distance: Annotated[
         Literal["boxes", "chamfer"], typer.Option("--distance", help="boxes or chamfer.")
     ] = "boxes",
     train: Annotated[
         Path | None, typer.Option("--train", help="Training shapes: adds floor and baseline.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", help="Names of figures, with commas; or all usual.")
     ] = None,
     json_file: Json = None,
 ) -> None:
@@ -69,7 +77,12 @@ def compare(
 
     known = None if train is None else shapegen.read(train)
     result = shapegen.metrics.compare(
-        samples, reference, preset=preset, distance=distance, train=known
+        samples,
+        reference,
+        metrics=None if metrics is None else tuple(metrics.split(",")),
+        preset=preset,
+        distance=distance,
+        train=known,
     )
     report(result, comparison_table, json_file)
 
