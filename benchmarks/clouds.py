@@ -18,6 +18,7 @@ def looped_chamfer(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     found = torch.empty(len(a), len(b))
     for row, x in enumerate(a):
         for column, y in enumerate(b):
-            squares = torch.cdist(x, y).square()
-            found[row, column] = squares.amin(0).mean() + squares.amin(1).mean()
+            distances = torch.cdist(x, y)
+            nearest = distances.min(0).values, distances.min(1).values
+            found[row, column] = nearest[0].square().mean() + nearest[1].square().mean()
     return found

@@ -6,7 +6,7 @@ by the exact and an approximate earth mover's distance, must not be set side by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -15,20 +15,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shapegen.core.point_sets import nearest_squares
+from shapegen.metrics.nearest_blocks import mean_nearest_squares
 from shapegen.metrics.nearest_points import mean_nearest, nearest_pairs
 from shapegen.metrics.sinkhorn import sinkhorn_bounds
 
 Array = NDArray[np.float64]
 EMD = Literal["exact", "sinkhorn"]
+Method = Literal["auto", "trees", "blocks"]
 
 EMD_KINDS: tuple[EMD, ...] = ("exact", "sinkhorn")
 _PAIRS = 64
-"""Pairs of clouds whose points are compared at once on a GPU."""
+"""Pairs of clouds whose bounds are asked for together."""
+_BLOCK_POINTS = (512, 4096)
+"""Clouds of more points than the first and at most the second are faster by blocks than by trees,
+and the rounding to float32 is below that of the clouds themselves."""
 
 
 def chamfer_matrix(
-    a: Any, b: Any = None, *, squared: bool = True, device: torch.device | str | None = None
+    a: Any,
+    b: Any = None,
+    *,
+    squared: bool = True,
+    method: Method = "auto",
+    device: torch.device | str | None = None,
 ) -> Array:
     r"""Chamfer distance of every cloud of ``a`` from every one of ``b`` (default: ``a``).
 
@@ -42,18 +51,24 @@ def chamfer_matrix(
         a: ``(n, points, 3)`` array or tensor.
         b: ``(m, points, 3)``; the numbers of points may differ.
         squared: Which of the two.
-        device: A CUDA device computes blocks of all distances; else trees of points are asked.
+        method: ``"trees"`` of points, exact in float64; ``"blocks"`` of all distances in float32,
+            exact to about 1e-8 for shapes of unit size, squared only; or the faster one.
+        device: A CUDA device, for ``"blocks"``; default the CPU.
 
     Returns:
         ``(n, m)``, in float64.
 
     Raises:
-        ValueError: Not clouds, or not finite.
+        ValueError: Not clouds, not finite, or another method.
     """
     ours = _clouds(a)
     theirs = ours if b is None else _clouds(b)
-    if device is not None and torch.device(device).type != "cpu":
-        return _by_blocks(ours, theirs, squared, torch.device(device))
+    place = torch.device("cpu" if device is None else device)
+    if _in_blocks(method, squared, place, max(ours.shape[1], theirs.shape[1])):
+        sides = mean_nearest_squares(
+            torch.from_numpy(ours), torch.from_numpy(theirs), device=place
+        )
+        return np.asarray((sides[0] + sides[1]).numpy())
     there = mean_nearest(ours, theirs, squared=squared)
     back = there if b is None else mean_nearest(theirs, ours, squared=squared)
     return _both(there, back.T, squared)
@@ -141,16 +156,14 @@ def _assignment(a: Array, b: Array) -> float:
     return float(distance[linear_sum_assignment(distance)].mean())
 
 
-def _by_blocks(ours: Array, theirs: Array, squared: bool, device: torch.device) -> Array:
-    a, b = (torch.from_numpy(clouds).float().to(device) for clouds in (ours, theirs))
-    power: Callable[[Tensor], Tensor] = (lambda values: values) if squared else torch.sqrt
-    found = torch.empty(len(a) * len(b), dtype=torch.float64)
-    for chunk in _chunks(len(found)):
-        pair = torch.arange(chunk.start, min(chunk.stop, len(found)), device=device)
-        there, back = nearest_squares(a[pair // len(b)], b[pair % len(b)])
-        means = [power(values).double().mean(1).cpu().numpy() for values in (there, back)]
-        found[chunk] = torch.from_numpy(_both(means[0], means[1], squared))
-    return found.numpy().reshape(len(a), len(b))
+def _in_blocks(method: str, squared: bool, device: torch.device, points: int) -> bool:
+    if method not in ("auto", "trees", "blocks") or (method == "blocks" and not squared):
+        raise ValueError(
+            f"method must be 'auto', 'trees' or, of squared distances, 'blocks'; got {method!r}"
+        )
+    low, high = _BLOCK_POINTS
+    faster = device.type != "cpu" or low < points <= high
+    return method == "blocks" or (method == "auto" and squared and faster)
 
 
 def _both(there: Array, back: Array, squared: bool) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,14 +45,27 @@ def test_chamfer_is_that_of_plain_loops(squared: bool, sizes: tuple[int, int]) -
     np.testing.assert_allclose(pairs, np.diagonal(found), atol=1e-12)
 
 
-@pytest.mark.parametrize("squared", [True, False])
-def test_blocks_of_all_distances_give_what_trees_give(
-    monkeypatch: pytest.MonkeyPatch, squared: bool
-) -> None:
-    monkeypatch.setattr(cloud_distances, "_PAIRS", 4)  # several chunks, the last not full
-    a, b = clouds(3, 40), clouds(5, 30, seed=1)
-    found = cloud_distances._by_blocks(a, b, squared, torch.device("cpu"))
-    np.testing.assert_allclose(found, chamfer_matrix(a, b, squared=squared), atol=1e-5)
+@pytest.mark.parametrize("sizes", [(300, 300), (130, 40), (40, 257)])
+def test_blocks_of_all_distances_give_what_trees_give(sizes: tuple[int, int]) -> None:
+    a, b = 0.3 * clouds(3, sizes[0]) + 5.0, 0.3 * clouds(2, sizes[1], seed=1) + 5.0
+    found = chamfer_matrix(a, b, method="blocks")
+    np.testing.assert_allclose(found, chamfer_matrix(a, b, method="trees"), atol=2e-7, rtol=0)
+
+
+def test_the_faster_method_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    for name in ("mean_nearest", "mean_nearest_squares"):
+
+        def noted(a: Any, b: Any, name: str = name, **_: Any) -> Any:
+            taken.append(name)
+            both = torch.zeros(len(a), len(b))
+            return both.numpy() if name == "mean_nearest" else (both, both)
+
+        monkeypatch.setattr(cloud_distances, name, noted)
+    for points, squared in ((512, True), (513, True), (4096, True), (4097, True), (1024, False)):
+        chamfer_matrix(np.zeros((1, points, 3)), squared=squared)
+    blocks, trees = "mean_nearest_squares", "mean_nearest"
+    assert taken == [trees, blocks, blocks, trees, trees]
 
 
 def test_emd_is_the_cheapest_of_all_matches() -> None:
@@ -143,5 +157,8 @@ def test_other_mistakes_are_refused() -> None:
         emd_matrix(a, a[:, :8])
     with pytest.raises(ValueError, match=r"must be one of \('exact', 'sinkhorn'\); got 'auction'"):
         emd_matrix(a, kind="auction")  # type: ignore[arg-type]
+    for method, squared in (("fast", True), ("blocks", False)):
+        with pytest.raises(ValueError, match=r"method must be 'auto', 'trees' or, of squared"):
+            chamfer_matrix(a, squared=squared, method=method)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="pairs need equally many clouds; got 2 and 1"):
         emd_pairs(a, a[:1])
