@@ -46,9 +46,18 @@ class Shifted(Autoencoder):
         """Where the middle is."""
         return PointClouds.of(shapes).points.mean(1)
 
-    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> PointClouds:
+    def sample(
+        self, n: int, *, num_points: int = 16, rng: torch.Generator | None = None
+    ) -> PointClouds:
+        """Draw balls."""
+        return self.decode(self.sample_latent(n, rng=rng), num_points=num_points, rng=rng)
+
+    def decode(
+        self, z: Tensor, *, num_points: int = 16, rng: torch.Generator | None = None
+    ) -> PointClouds:
         """Points about it."""
-        return PointClouds(z[:, None] + 0.1 * torch.randn(len(z), 16, 3, generator=rng))
+        noise = torch.randn(len(z), num_points, 3, generator=rng)
+        return PointClouds(z[:, None] + 0.1 * noise)
 
 
 def invoke(*words: object) -> Result:
@@ -96,6 +105,19 @@ def test_samples_as_npz_are_one_file(model: str, tmp_path: Path) -> None:
     assert len(back) == 3
 
 
+def test_any_number_of_points_can_be_asked_for(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("sample", model, "-n", 2, "--points", 40, "--out", tmp_path / "s", "-f", "npz")
+    drawn = shapegen.read(tmp_path / "s")
+    assert isinstance(drawn, PointClouds)
+    assert drawn.points.shape == (2, 40, 3)
+    monkeypatch.setattr(Shifted, "sample", Autoencoder.sample)
+    refused = invoke("sample", model, "-n", 2, "--points", 40, "--out", tmp_path / "t")
+    assert refused.exit_code == 2
+    assert "shifted cannot be asked for a number of points" in refused.output
+
+
 @pytest.mark.parametrize("extension", ["glb", "ply", "npy", "xyz"])
 def test_samples_of_other_formats_are_a_file_each(
     model: str, tmp_path: Path, extension: str
@@ -130,6 +152,8 @@ def test_evaluate_and_compare(model: str, chairs: Path, tmp_path: Path) -> None:
     result = json.loads(run("evaluate", model, *words, "-").stdout)
     assert result["settings"]["preset"] == "pointflow"
     assert result["settings"]["draws"] == 1
+    # As many as the data have, though the model draws 16 by itself.
+    assert result["settings"]["points"] == 64
     assert {"1nna-cd", "cov-cd", "jsd"} <= result["metrics"].keys() == result["floor"].keys()
     assert "rec-cd" in run("evaluate", model, *words, tmp_path / "e.json").stdout
     options = ("--preset", "lion-normbox", "--metrics", "mmd-cd,mmd-emd", "--json", "-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,13 +53,27 @@ def stream(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def samples(model: GenerativeModel, seeds: Sequence[int]) -> list[Any]:
-    """One batch of one shape a seed."""
+def samples(
+    model: GenerativeModel, seeds: Sequence[int], *, points: int | None = None
+) -> list[Any]:
+    """One batch of one shape a seed.
+
+    Args:
+        model: In eval mode.
+        seeds: Of every shape.
+        points: Of a shape, for models that draw any number of points.
+
+    Raises:
+        ValueError: ``points`` for a model of another kind.
+    """
     import torch
 
+    options: dict[str, Any] = {} if points is None else {"num_points": points}
+    if not options.keys() <= inspect.signature(model.sample).parameters.keys():
+        raise ValueError(f"{model.name} cannot be asked for a number of points")
     with torch.no_grad():
         # One at a time: sums over a batch round differently for every size of it.
-        return [model.sample(1, rng=stream(seed)) for seed in seeds]
+        return [model.sample(1, rng=stream(seed), **options) for seed in seeds]
 
 
 def end_of_walk(model: LatentModel, text: str) -> Tensor | Any:

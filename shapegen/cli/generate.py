@@ -29,6 +29,9 @@ def sample(
     n: Annotated[int, typer.Option("-n", "--count", min=1, help="How many.")] = 24,
     seed: Seed = 0,
     format: Format = "glb",
+    points: Annotated[
+        int | None, typer.Option("--points", min=1, help="Points of a shape, for point clouds.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Draw new shapes: numbered files, manifest.json and contact.png.
@@ -41,7 +44,7 @@ def sample(
     extension = draw.check_format(format)
     loaded = shapegen.load(model, device)
     seeds = [draw.seed_of(seed, index) for index in range(n)]
-    shapes = draw.samples(loaded, seeds)
+    shapes = draw.samples(loaded, seeds, points=points)
     with filling(out) as folder:
         draw.write_shapes(folder, shapes, extension, seeds=seeds, model=model, seed=seed)
     typer.echo(f"{n} shapes in {out}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from shapegen.base import Autoencoder
 from shapegen.metrics.cloud_baselines import PcaClouds
 from shapegen.metrics.cloud_comparison import BASELINE, cloud_points, memorised, rivals
 from shapegen.metrics.cloud_distances import chamfer_pairs, emd_pairs
@@ -67,7 +69,8 @@ def evaluate_clouds(
     """Measure any model whose results are point clouds.
 
     As many shapes are drawn as there are in the reference: ``n`` held-out ones, chosen by
-    ``numpy.random.RandomState(0)``. Every cloud is measured by its first ``points`` points.
+    ``numpy.random.RandomState(0)``. Every cloud is measured by its first ``points`` points. A
+    model whose ``sample`` and ``decode`` take ``num_points`` is asked for as many.
 
     Args:
         model: In eval mode: ``sample``, and if it can ``reconstruct`` and ``figures``.
@@ -101,10 +104,13 @@ def evaluate_clouds(
             f"draws must be at least 1 and n 2 to {len(test)}, the held-out shapes; "
             f"got {draws} and {size}"
         )
+    count = min(points, train.shape[1], test.shape[1])
+    asked = _asked_for(model.sample, count)
     samples = [
-        cloud_points(model.sample(size, rng=_stream(seed + i)), "samples") for i in range(draws)
+        cloud_points(model.sample(size, rng=_stream(seed + i), **asked), "samples")
+        for i in range(draws)
     ]
-    count = min(points, *(each.shape[1] for each in (train, test, samples[0])))
+    count = min(count, samples[0].shape[1])
     chosen = np.random.RandomState(0).permutation(len(test))[:size]
     reference, train = test[chosen, :count], train[:, :count]
     measure = CloudMetrics(reference, metrics=metrics, preset=preset, device=_device(model))
@@ -166,12 +172,27 @@ def _reconstruction(
         "baseline": paired_figures(pca.reconstruct(true), true, rng=_stream(seed)),
     }
     if isinstance(model, Reconstructing):
-        rebuilt = model.reconstruct(_first(shapes, true), rng=_stream(seed))
-        rebuilt = cloud_points(rebuilt, "reconstructions")[:, :count]
-        found["model"] = paired_figures(rebuilt, true, rng=_stream(seed))
+        rebuilt = _rebuilt(model, _first(shapes, true), count, _stream(seed))
+        found["model"] = paired_figures(rebuilt[:, :count], true, rng=_stream(seed))
     if test.shape[1] >= 2 * count:
         found["floor"] = paired_figures(test[:, count : 2 * count], true, rng=_stream(seed))
     return found
+
+
+def _rebuilt(model: Any, clouds: PointClouds, count: int, rng: torch.Generator) -> Tensor:
+    """What a model makes of clouds, with as many points if it draws any number."""
+    if isinstance(model, Autoencoder) and _asked_for(model.decode, count):
+        decode: Any = model.decode
+        return cloud_points(
+            decode(model.encode(clouds), num_points=count, rng=rng), "reconstructions"
+        )
+    return cloud_points(model.reconstruct(clouds, rng=rng), "reconstructions")
+
+
+def _asked_for(function: Callable[..., Any], count: int) -> dict[str, int]:
+    """The argument that asks a model for a number of points, if it takes one."""
+    takes = "num_points" in inspect.signature(function).parameters
+    return {"num_points": count} if takes else {}
 
 
 def _first(shapes: Any, points: Tensor) -> PointClouds:
