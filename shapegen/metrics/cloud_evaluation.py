@@ -111,7 +111,8 @@ def evaluate_clouds(
         for i in range(draws)
     ]
     count = min(count, samples[0].shape[1])
-    chosen = np.random.RandomState(0).permutation(len(test))[:size]
+    fixed = np.random.RandomState(0)
+    chosen = fixed.permutation(len(test))[:size]
     reference, train = test[chosen, :count], train[:, :count]
     measure = CloudMetrics(reference, metrics=metrics, preset=preset, device=_device(model))
     first, intervals = measure.with_intervals(samples[0][:, :count], rng=_stream(seed))

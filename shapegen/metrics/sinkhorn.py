@@ -51,7 +51,6 @@ def _bounds(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         g = -epsilon * _mean_exp((f[:, None] - cost) / epsilon, 0)
     plan = ((f[:, None] + g - cost) / epsilon).exp_() / count**2
     # Dual: potentials under which no match costs more than its distance.
-    g = (cost - f[:, None]).amin(0)
     f = (cost - g).amin(1)
     return f.mean() + g.mean(), (_rounded(plan) * cost).sum()
 
