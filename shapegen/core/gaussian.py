@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,13 @@ class DiagGaussian:
     def kl_standard(self) -> Float[Tensor, "*batch"]:
         r""":math:`\mathrm{KL}(q \,\|\, N(0, I))` in nats, summed over the dimensions."""
         return self.kl_standard_per_dim().sum(-1)
+
+    def entropy(self) -> Float[Tensor, "*batch"]:
+        r"""Differential entropy in nats, summed over the dimensions.
+
+        .. math:: \tfrac12 \sum_i (\mathrm{logvar}_i + 1 + \log 2\pi)
+        """
+        return 0.5 * (self.logvar + (1 + math.log(2 * math.pi))).sum(-1)
 
     def mahalanobis(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         r"""Squared distance from the mean in standard deviations, summed over the dimensions.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -18,3 +19,21 @@ def standard_normal(
     """
     device = like.device if rng is None else rng.device
     return torch.randn(*shape, generator=rng, device=device, dtype=like.dtype).to(like.device)
+
+
+def truncated_normal(
+    shape: Sequence[int], bound: float, *, like: Tensor, rng: torch.Generator | None = None
+) -> Tensor:
+    """Draw N(0, 1) entries under the condition that they lie in ``-bound .. bound``.
+
+    Raises:
+        ValueError: ``bound`` is not above 0.
+    """
+    if not bound > 0:
+        raise ValueError(f"the bound of a truncated normal must be above 0; got {bound}")
+    device = like.device if rng is None else rng.device
+    # Through the inverse of the distribution function, in double precision for its tails.
+    share = torch.rand(*shape, generator=rng, device=device, dtype=torch.float64)
+    inside = math.erf(bound / math.sqrt(2))
+    drawn = math.sqrt(2) * torch.erfinv((2 * share - 1) * inside)
+    return drawn.clamp(-bound, bound).to(like)

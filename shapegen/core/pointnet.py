@@ -19,10 +19,12 @@ class PointNet(nn.Module):
     Args:
         dims: Widths, from the points' own dimension to the features'.
         norm: Batch normalisation after every layer.
+        last_relu: Rectify the last layer too, before the maximum.
     """
 
-    def __init__(self, dims: Sequence[int], *, norm: bool = True) -> None:
+    def __init__(self, dims: Sequence[int], *, norm: bool = True, last_relu: bool = True) -> None:
         super().__init__()
+        self.last_relu = last_relu
         self.layers = nn.ModuleList(
             nn.Linear(width, following) for width, following in itertools.pairwise(dims)
         )
@@ -35,5 +37,6 @@ class PointNet(nn.Module):
             x = layer(x)
             if self.norms:
                 x = self.norms[number](x)
-            x = x.relu()
+            if self.last_relu or number < len(self.layers) - 1:
+                x = x.relu()
         return x.view(*points.shape[:2], -1).amax(1)

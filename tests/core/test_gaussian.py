@@ -11,6 +11,7 @@ from torch.distributions import (
     kl_divergence,
 )
 
+from shapegen.core.bounds import importance_weighted
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.mixture import GaussianMixture
 from shapegen.core.noise import standard_normal
@@ -161,3 +162,22 @@ def test_too_few_or_bad_vectors_are_refused(rng: torch.Generator) -> None:
         GaussianMixture(0, 2)
     with pytest.raises(ValueError, match="rank must be from 1 to 2; got 3"):
         GaussianMixture(1, 2, rank=3)
+
+
+def test_entropy_is_that_of_torch(posterior: DiagGaussian) -> None:
+    torch.testing.assert_close(posterior.entropy(), reference(posterior).entropy())
+
+
+def test_a_bound_of_many_draws_comes_to_the_likelihood(rng: torch.Generator) -> None:
+    # x = z + noise, both N(0, 1): x is N(0, 2), and any posterior gives it, in the limit.
+    x = torch.tensor([0.5, -1.0, 2.0])
+    posterior = DiagGaussian(0.4 * x[:, None], torch.full((3, 1), -0.3))
+    z = torch.stack([posterior.rsample(rng=rng) for _ in range(5000)])
+    prior, noise = Normal(0.0, 1.0), Normal(z[..., 0], 1.0)
+    weights = prior.log_prob(z[..., 0]) + noise.log_prob(x) - posterior.log_prob(z)
+    right = Normal(0.0, 2**0.5).log_prob(x)
+    torch.testing.assert_close(importance_weighted(weights), right, atol=0.01, rtol=0)
+    elbo = weights.mean(0)
+    torch.testing.assert_close(importance_weighted(weights[:1]), weights[0])
+    tenth = importance_weighted(weights.view(10, 500, 3)).mean(0)
+    assert ((elbo < tenth) & (tenth < right + 0.01)).all()
