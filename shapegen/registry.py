@@ -63,6 +63,16 @@ MODELS: dict[str, Entry] = {
         capabilities=("encode", "reconstruct", "interpolate"),
         paper="Mo et al., StructureNet, 2019, section 5.5",
     ),
+    "pointflow": Entry(
+        module="shapegen.points.pointflow",
+        model="PointFlow",
+        config="PointFlowConfig",
+        family="points",
+        summary="continuous flows of shape codes and of points, with exact likelihoods",
+        capabilities=("encode", "reconstruct", "interpolate"),
+        paper="Yang et al., PointFlow: 3D Point Cloud Generation with Continuous Normalizing "
+        "Flows, 2019",
+    ),
 }
 
 
