@@ -79,7 +79,7 @@ def check(path: str | Path, *, vocabulary: Vocabulary | None = None) -> CheckRep
         path: Part trees (StructureNet JSON, ``.npz``, GRASS ``.mat``), point clouds (``.npz``,
             ``.npy``, ``.xyz``, ``.ply``, ...), other arrays (``.npz``), a mesh, a checkpoint
             (``.safetensors``), a configuration (``.yaml``), a table of labels (``.txt``), or a
-            folder of such files. A folder ``NAME_hier`` is held against ``NAME_geo`` beside it, and
+            folder of such files. ``NAME_hier`` is held against ``NAME_geo`` beside it, and
             the other way round.
         vocabulary: Labels that part trees may have.
     """

@@ -9,6 +9,7 @@ from typing import Any
 from shapegen.base import GenerativeModel
 from shapegen.interop.grass import load_grass
 from shapegen.interop.part_geometry import load_partgeometry
+from shapegen.interop.pointflow import load_pointflow
 from shapegen.interop.structurenet import load_structurenet
 
 Checkpoint = Mapping[str, Any] | Sequence[Any] | str | Path
@@ -16,6 +17,7 @@ Checkpoint = Mapping[str, Any] | Sequence[Any] | str | Path
 LOADERS: dict[str, Callable[..., GenerativeModel]] = {
     "grass": load_grass,
     "partgeometry": load_partgeometry,
+    "pointflow": load_pointflow,
     "structurenet": load_structurenet,
 }
 
@@ -24,12 +26,15 @@ def load_official(name: str, checkpoint: Checkpoint, **config: Any) -> Generativ
     """Load an official checkpoint into our model of the same name, in eval mode.
 
     Args:
-        name: ``"grass"``, ``"structurenet"`` (boxes or point clouds) or ``"partgeometry"``.
+        name: ``"grass"``, ``"structurenet"`` (boxes or point clouds), ``"partgeometry"`` or
+            ``"pointflow"``.
         checkpoint: State dicts, or a path to them (``.safetensors``, or a ``torch.save`` file that
-            ``weights_only=True`` can read). All models: ``{"encoder": state dict, "decoder":
-            state dict}``, a pair of the two, or a folder that holds a file of either.
+            ``weights_only=True`` can read). PointFlow: one state dict, bare or as ``{"model":
+            ...}``. The others: ``{"encoder": state dict, "decoder": state dict}``, a pair of the
+            two, or a folder that holds a file of either.
         **config: Fields of the model's config; sizes are read off the weights. StructureNet needs
-            ``vocabulary=[full labels]``.
+            ``vocabulary=[full labels]``; PointFlow takes ``mean`` and ``std``, the training
+            data's, as numbers or ``.npy`` files.
 
     Raises:
         ValueError: An unknown name, a missing or misshaped tensor, or a pickle that needs code.

@@ -12,8 +12,12 @@ from torch import Tensor
 EXTENSIONS = (".safetensors", ".pth", ".pt", ".pkl", ".ckpt")
 
 
-def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+def read_state_dict(path: str | Path, *, inside: str | None = None) -> dict[str, Tensor]:
     """Read a flat state dict from a ``.safetensors`` or a ``torch.save`` file.
+
+    Args:
+        path: The file.
+        inside: Key of the state dict where the file holds other things beside it.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -35,6 +39,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         raise ValueError(
             f"{path} is not a readable torch.save file: {_first_line(error)}"
         ) from error
+    if inside is not None and isinstance(content, Mapping):
+        content = content.get(inside, content)
     return as_state_dict(content, str(path))
 
 
