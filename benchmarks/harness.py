@@ -29,6 +29,8 @@ class Workload:
     """CPU seconds of the original implementation for one run, where gemm_peak is 92 GFLOP/s."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What else the JSON line says."""
+    check: Callable[[], Mapping[str, Any]] | None = None
+    """What is said beside and takes work of its own: done last, so that no figure feels it."""
     recursion: Callable[[], object] | None = None
     """The same work by the plain recursion of the tests."""
     recursion_share: float = 1.0
@@ -77,6 +79,8 @@ def run(name: str, *, threads: int = 1, device: str = "cpu") -> dict[str, Any]:
         result["ratio"] = round(result["original_s"] / seconds, 2)
     if workload.recursion is not None:
         result |= against_recursion(workload, workload.recursion, where, seconds)
+    if workload.check is not None:
+        result |= workload.check()
     return result | dict(workload.facts)
 
 
