@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import torch
 from torch import Tensor
 
 from shapegen.core import gaussian, latent, mixture
+from shapegen.core.flows import Chain
 from shapegen.core.gaussian import DiagGaussian
+from shapegen.points.pointflow import Matching, PointFlow, PointFlowConfig
 from shapegen.structures import grass
 from shapegen.structures.grass import GRASS, GRASSConfig
 from tests.hand_made import stools
@@ -91,6 +94,64 @@ def test_samples_start_from_the_cores_noise(
         module, "standard_normal", lambda shape, *, like, rng: like.new_full(shape, torch.nan)
     )
     assert bool(model.sample_latent(3, rng=torch.Generator().manual_seed(0)).isnan().all())
+
+
+@pytest.fixture
+def flows() -> PointFlow:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {
+        "latent_dim": 3,
+        "hidden": (5,),
+        "latent_hidden": (4,),
+        "encoder": (6,),
+        "heads": (5,),
+        "num_points": 9,
+    }
+    return PointFlow(PointFlowConfig(objective="likelihood", **sizes))
+
+
+def flows_loss(model: PointFlow) -> tuple[float, dict[str, Tensor]]:
+    points = torch.randn(4, 9, 3, generator=torch.Generator().manual_seed(1))
+    (objective,) = model.objectives(rng=torch.Generator().manual_seed(0))
+    total, terms = objective.loss(points, 0)
+    return total.item(), terms
+
+
+def test_the_loss_of_pointflow_has_the_cores_entropy(
+    flows: PointFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, terms = flows_loss(flows.eval())
+    right = DiagGaussian.entropy
+    monkeypatch.setattr(DiagGaussian, "entropy", lambda self: 2 * right(self))
+    after, doubled = flows_loss(flows)
+    assert after - before == pytest.approx(-terms["entropy"].item(), rel=1e-3)
+    torch.testing.assert_close(doubled["entropy"], 2 * terms["entropy"])
+
+
+def test_the_loss_of_pointflow_has_the_cores_chains(
+    flows: PointFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, _ = flows_loss(flows.eval())
+    right = Chain.forward
+
+    def broken(self: Chain, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_det = right(self, x, context)
+        return z, log_det + 1
+
+    monkeypatch.setattr(Chain, "forward", broken)
+    # One nat more for each of nine points and for the code.
+    assert flows_loss(flows)[0] == pytest.approx(before - 10, rel=1e-4)
+
+
+def test_the_matching_of_pointflow_has_the_cores_kl(
+    flows: PointFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matching = Matching(kl=0.5, targets=8, times=2, group=4)
+    flows.config = replace(flows.config, objective="flow_matching", matching=matching)
+    before, terms = flows_loss(flows.eval())
+    right = DiagGaussian.kl_standard
+    monkeypatch.setattr(DiagGaussian, "kl_standard", lambda self: 2 * right(self))
+    assert flows_loss(flows)[0] - before == pytest.approx(0.5 * terms["kl"].item(), rel=1e-3)
 
 
 def code(path: Path) -> ast.Module:

@@ -195,7 +195,7 @@ def _backward(
         outer = torch.bmm(grad.flatten(1, 2).mT, h.flatten(1, 2))  # (groups, out, in)
         of_gates.append((outer * weight).sum(2) + bias * of_shift)
         of_shifts.append(of_shift)
-        of_weights.append(torch.einsum("go,goi->oi", gate, outer))
+        of_weights.append(outer.mul_(gate[..., None]).sum(0))
         of_biases.append((gate * of_shift).sum(0))
         grad = (grad * gate[:, None, None]) @ weight
     return (
