@@ -1,6 +1,6 @@
 """Every tensor of the model recorded from the authors' code, against ours.
 
-The recorded metrics are compared in ``test_point_metrics.py``.
+The recorded metrics are compared in ``test_pointflow_metrics.py``.
 """
 
 import argparse
