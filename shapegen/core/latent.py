@@ -83,3 +83,26 @@ def check_codes(z: Tensor, latent_dim: int) -> None:
         raise ValueError(f"codes must be (n, {latent_dim}); got {tuple(z.shape)}")
     if not bool(torch.isfinite(z).all()):
         raise ValueError("codes must be finite; got NaN or infinity")
+
+
+def direction(having: Tensor, lacking: Tensor) -> Tensor:
+    """What an attribute adds to latents: the mean of those that have it less that of the others.
+
+    Args:
+        having: Latents ``(n, d)``.
+        lacking: Latents ``(m, d)``.
+
+    Raises:
+        ValueError: No latents on one side, or of different lengths.
+
+    Reference: Radford et al., *Unsupervised Representation Learning with Deep Convolutional
+    Generative Adversarial Networks*, 2016, section 6.3.2, https://arxiv.org/abs/1511.06434.
+    """
+    if having.ndim != 2 or lacking.ndim != 2 or having.shape[1:] != lacking.shape[1:]:
+        raise ValueError(
+            "latents must be (n, d) and (m, d); "
+            f"got {tuple(having.shape)} and {tuple(lacking.shape)}"
+        )
+    if not len(having) or not len(lacking):
+        raise ValueError(f"both sides need latents; got {len(having)} and {len(lacking)}")
+    return having.mean(0) - lacking.mean(0)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from shapegen.core.latent import arithmetic, interpolate, lerp, slerp
+from shapegen.core.latent import arithmetic, direction, interpolate, lerp, slerp
 
 
 def test_ends_are_exact_and_the_norm_changes_linearly(rng: torch.Generator) -> None:
@@ -41,3 +41,15 @@ def test_arithmetic_is_a_difference_added(rng: torch.Generator) -> None:
     torch.testing.assert_close(arithmetic(a, a, c), c)
     with pytest.raises(ValueError, match=r"must be alike; got \(6,\), \(6,\), \(2,\)"):
         arithmetic(a, b, c[:2])
+
+
+def test_a_direction_carries_an_attribute(rng: torch.Generator) -> None:
+    attribute = torch.tensor([3.0, 0.0, -1.0])
+    lacking = torch.randn(2000, 3, generator=rng)
+    having = torch.randn(500, 3, generator=rng) + attribute
+    # Standard errors of the two means: .02 and .045
+    torch.testing.assert_close(direction(having, lacking), attribute, atol=0.2, rtol=0)
+    with pytest.raises(ValueError, match=r"got \(2, 3\) and \(2, 4\)"):
+        direction(torch.zeros(2, 3), torch.zeros(2, 4))
+    with pytest.raises(ValueError, match="both sides need latents; got 0 and 2"):
+        direction(torch.zeros(0, 3), torch.zeros(2, 3))
