@@ -109,6 +109,13 @@ def test_points_of_parts_go_with_their_shapes(shapes: PartTrees, tmp_path: Path)
         load_data(config)
 
 
+def test_points_of_parts_belong_to_part_trees(tmp_path: Path) -> None:
+    np.savez(tmp_path / "clouds.npz", points=np.random.default_rng(0).normal(size=(2, 16, 3)))
+    config = DataConfig(path=str(tmp_path / "clouds.npz"), part_points=str(tmp_path))
+    with pytest.raises(ValueError, match="part_points belongs to part trees; .* point clouds"):
+        load_data(config)
+
+
 def test_points_belong_to_a_file() -> None:
     with pytest.raises(ValueError, match="part_points belongs to the shapes of a file `path`"):
         DataConfig(name="furniture", count=3, part_points="geo")

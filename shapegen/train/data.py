@@ -74,7 +74,10 @@ def _read(path: str, config: DataConfig) -> Shapes:
     if config.part_points is None:
         return shapes
     from shapegen.data.part_points import with_geometry
+    from shapegen.structures.part_tree import PartTrees
 
+    if not isinstance(shapes, PartTrees):
+        raise ValueError(f"part_points belongs to part trees; {path} holds point clouds")
     return with_geometry(expand(config.part_points), shapes)
 
 
