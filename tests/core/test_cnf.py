@@ -279,6 +279,15 @@ def test_evaluations_are_counted(flow: CNF, rng: torch.Generator) -> None:
     assert flow.solves is None
 
 
+def test_a_smooth_field_takes_a_single_step(rng: torch.Generator) -> None:
+    torch.manual_seed(0)
+    flow = CNF(ConcatSquashField(3, (16, 16)))
+    with integrating(flow) as solves:
+        flow(torch.randn(2, 100, 3, generator=rng))
+    # Seven evaluations to see that one step is enough, and six to take it.
+    assert solves[0].evaluations == 13
+
+
 def test_penalties_are_the_integrals_of_what_they_say(flow: CNF, rng: torch.Generator) -> None:
     x, context = points(rng, 1, 1, 3), points(rng, 1, 5)
     with torch.no_grad(), integrating(flow, penalise=True) as solves:
