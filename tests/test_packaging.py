@@ -60,6 +60,12 @@ def test_metadata(wheel: zipfile.ZipFile) -> None:
     metadata = email.message_from_bytes(wheel.read(f"{folder}/METADATA"))
     assert metadata["License"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert set(metadata.get_all("Provides-Extra", [])) == {"all", "dev", "logs", "viewer"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {
+        "all",
+        "dev",
+        "hdf5",
+        "logs",
+        "viewer",
+    }
     scripts = wheel.read(f"{folder}/entry_points.txt").decode()
     assert "shapegen = shapegen.cli:main" in scripts

@@ -112,7 +112,7 @@ def test_points_of_parts_go_with_their_shapes(shapes: PartTrees, tmp_path: Path)
 def test_points_of_parts_belong_to_part_trees(tmp_path: Path) -> None:
     np.savez(tmp_path / "clouds.npz", points=np.random.default_rng(0).normal(size=(2, 16, 3)))
     config = DataConfig(path=str(tmp_path / "clouds.npz"), part_points=str(tmp_path))
-    with pytest.raises(ValueError, match="part_points belongs to part trees; .* point clouds"):
+    with pytest.raises(ValueError, match=r"part_points belongs to part trees; .* point clouds"):
         load_data(config)
 
 

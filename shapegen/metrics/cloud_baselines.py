@@ -12,6 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from shapegen.core.noise import standard_normal
+
 COMPONENTS = 80
 """Most principal components."""
 MOST = 2000
@@ -62,7 +64,7 @@ class PcaClouds:
 
     def sample(self, n: int, *, rng: torch.Generator | None = None) -> Tensor:
         """Draw clouds ``(n, count, 3)``."""
-        noise = torch.randn(n, len(self.spread), generator=rng, dtype=self.mean.dtype)
+        noise = standard_normal((n, len(self.spread)), like=self.mean, rng=rng)
         return self._clouds(noise * self.spread)
 
     def reconstruct(self, points: Tensor) -> Tensor:
