@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shapegen.structures.pair_scores import pair_scores
 from shapegen.structures.structurenet_layers import (
     ACTIVATIONS,
     Activation,
@@ -71,7 +72,7 @@ class ChildDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.slots, self.edge_pool = slots, edge_pool
-        self.activation = ACTIVATIONS[activation]
+        self.activation_name, self.activation = activation, ACTIVATIONS[activation]
         self.mlp_parent = nn.Linear(feature_dim, hidden_dim * slots)
         self.mlp_exists = nn.Linear(hidden_dim, 1)
         self.mlp_edge_latent = nn.Linear(2 * hidden_dim, hidden_dim)
@@ -92,17 +93,20 @@ class ChildDecoder(nn.Module):
         count, slots = len(parents), self.slots
         x, exists = self._slots(parents)
         ones, twos = (part.view(count, slots, x.shape[1]) for part in self._pair_parts(x))
-        pairs = self.activation(ones[:, :, None] + twos[:, None]).flatten(0, 2)
-        edges = self.mlp_edge_exists(pairs)
+        edges = pair_scores(ones, twos, self.mlp_edge_exists, self.activation_name).flatten(0, 2)
         numbers = torch.arange(count * slots, device=x.device).view(count, slots)
         first = numbers[:, :, None].expand(-1, -1, slots).reshape(-1)
         second = numbers[:, None].expand(-1, slots, -1).reshape(-1)
         with torch.no_grad():
             alive = exists.view(-1) > 0
             chosen = (edges > 0) & (alive[first] & alive[second])[:, None]
+            related = chosen.any(1)
+        latents = self._pair_latents(
+            ones.flatten(0, 1), twos.flatten(0, 1), first[related], second[related]
+        )
         parent = numbers.view(-1) // max(slots, 1)
         ends = torch.stack([first, second])
-        hidden = self._related(x, parent, ends, pairs, edges, chosen, parents=count)
+        hidden = self._related(x, parent, ends, latents, edges, chosen, parents=count)
         latent = self._latents(hidden, None if context is None else context[parent])
         return Slots(
             latent=latent.view(count, slots, latent.shape[1]),
@@ -127,11 +131,11 @@ class ChildDecoder(nn.Module):
         skipped = number[parent].cumsum(0) - number[parent]
         within = torch.arange(len(first), device=x.device) - skipped[first]
         second = start[parent[first]] + within
-        ones, twos = self._pair_parts(x)
-        pairs = self.activation(ones.index_select(0, first) + twos.index_select(0, second))
+        pairs = self._pair_latents(*self._pair_parts(x), first, second)
         edges = self.mlp_edge_exists(pairs)
-        ends = torch.stack([first, second])
-        hidden = self._related(x, parent, ends, pairs, edges, edges > 0, parents=len(parents))
+        chosen = edges > 0
+        ends, latents = torch.stack([first, second]), pairs[chosen.any(1)]
+        hidden = self._related(x, parent, ends, latents, edges, chosen, parents=len(parents))
         latent = self._latents(hidden, None if context is None else context[parent])
         return Children(parent, latent, hidden, first, second, edges)
 
@@ -145,12 +149,16 @@ class ChildDecoder(nn.Module):
         first, second = self.mlp_edge_latent.weight.split(x.shape[1], dim=1)
         return functional.linear(x, first, self.mlp_edge_latent.bias), functional.linear(x, second)
 
+    def _pair_latents(self, ones: Tensor, twos: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        latents = self.activation(ones.index_select(0, first) + twos.index_select(0, second))
+        return latents
+
     def _related(
         self,
         x: Float[Tensor, "children hidden"],
         parent: Int[Tensor, "children"],
         ends: Int[Tensor, "2 pairs"],
-        pairs: Float[Tensor, "pairs hidden"],
+        latents: Float[Tensor, "related hidden"],
         edges: Float[Tensor, "pairs kinds"],
         chosen: Bool[Tensor, "pairs kinds"],
         *,
@@ -158,15 +166,14 @@ class ChildDecoder(nn.Module):
     ) -> Float[Tensor, "children hidden"]:
         """Features after messages over the chosen relations; gradients do not see the choice.
 
-        Some of the ``parents`` may have no child at all.
+        ``latents`` are those of the pairs with a chosen relation; several relations of a pair
+        share its own. Some of the ``parents`` may have no child at all.
         """
         pair, kind = chosen.nonzero().unbind(1)
         versions = [x]
         if len(pair):
             strength = edges[pair, kind, None]
-            related = chosen.any(1)
-            # Several relations of a pair share its latent.
-            latents, number = pairs[related], related.cumsum(0)[pair] - 1
+            number = chosen.any(1).cumsum(0)[pair] - 1
             ends = ends[:, pair]
             linked = torch.zeros(parents, dtype=torch.bool, device=x.device)
             linked[parent[ends[0]]] = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,6 +21,11 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
     "gelu": functional.gelu,
 }
+ACTIVATION_GRADIENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu": lambda gradient, x: torch.ops.aten.threshold_backward(gradient, x, 0),
+    "gelu": torch.ops.aten.gelu_backward,
+}
+"""From the gradient of an activation's result to that of what it was applied to."""
 _REDUCE = {"max": "max", "sum": "sum", "avg": "mean"}
 
 
@@ -72,5 +78,5 @@ def split_linear(layer: nn.Linear, parts: list[Tensor]) -> Tensor:
     weights = layer.weight.split([part.shape[1] for part in parts], dim=1)
     result = functional.linear(parts[0], weights[0], layer.bias)
     for part, weight in zip(parts[1:], weights[1:], strict=True):
-        result = result + functional.linear(part, weight)
+        result = torch.addmm(result, part, weight.T)
     return result
