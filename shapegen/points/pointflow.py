@@ -29,6 +29,7 @@ from shapegen.points.point_clouds import PointClouds
 from shapegen.points.pointflow_config import LikelihoodWeights as LikelihoodWeights
 from shapegen.points.pointflow_config import Matching as Matching
 from shapegen.points.pointflow_config import PointFlowConfig as PointFlowConfig
+from shapegen.points.pointflow_figures import likelihood_figures
 from shapegen.points.pointflow_losses import Loss, bound_loss, matching_loss
 from shapegen.points.pointflow_matching import fix_for_matching
 from shapegen.points.pointflow_networks import CloudEncoder, build_flow
@@ -122,7 +123,7 @@ class PointFlow(Autoencoder):
         points = self._points(shapes)
         if self.config.normalise == "set" and not self.measured:
             self.set_normalisation(self._measured(points))
-        return self._normalise(points)
+        return self.normalise(points)
 
     @property
     def normalisation(self) -> Normalisation:
@@ -139,7 +140,10 @@ class PointFlow(Autoencoder):
         points = PointClouds.of(shapes).points
         return torch.from_numpy(checked_points(points.numpy(), "the clouds"))
 
-    def _normalise(self, points: Tensor) -> Tensor:
+    def normalise(
+        self, points: Float[Tensor, "batch points 3"]
+    ) -> Float[Tensor, "batch points 3"]:
+        """Points of the data in the networks' units."""
         own = self.config.normalise == "shape"
         return (self._measured(points) if own else self.normalisation).apply(points)
 
@@ -175,7 +179,7 @@ class PointFlow(Autoencoder):
 
     def posteriors(self, shapes: Any) -> DiagGaussian:
         """Posteriors of clouds."""
-        return self._encode(self._normalise(self._points(shapes)))
+        return self._encode(self.normalise(self._points(shapes)))
 
     @torch.no_grad()
     def _encode(self, points: Tensor) -> DiagGaussian:
@@ -346,7 +350,7 @@ class PointFlow(Autoencoder):
 
         N(0, I) has about 4.26 nats on data of unit spread.
         """
-        x = self._normalise(self._points(points)).to(self.centre.device, torch.float64)
+        x = self.normalise(self._points(points)).to(self.centre.device, torch.float64)
         pairs = zip(x.split(_chunk(x)), self._codes(latent).split(_chunk(x)), strict=True)
         found = [exact_log_prob(self.point_flow, a, b.double(), solver=solver) for a, b in pairs]
         return -torch.cat(found)
@@ -385,14 +389,9 @@ class PointFlow(Autoencoder):
             weights.append(likelihood + prior - posterior.log_prob(code))
         return importance_weighted(torch.stack(weights))
 
-    def solver_gap(self, points: Any) -> float:
-        """How far the config's solver is from a tight one, in nats a point.
-
-        A flow that was trained to exploit its solver's error is found out by it.
-        """
-        latent = self.encode(points)
-        usual = self.nats_given(points, latent, solver=self.config.solver)
-        return float((usual - self.nats_given(points, latent)).mean(1).abs().mean())
+    def figures(self, shapes: Any, *, rng: torch.Generator | None = None) -> dict[str, float]:
+        """Likelihoods of held-out clouds: see :func:`likelihood_figures`."""
+        return likelihood_figures(self, PointClouds.of(shapes), rng=rng)
 
 
 def _chunk(points: Tensor) -> int:
