@@ -44,11 +44,7 @@ def likelihood_figures(
     Raises:
         ValueError: Clouds of fewer than 16 points.
     """
-    points = shapes.points[:SHAPES]
-    count = min(POINTS, points.shape[1] // 2)
-    if count < 8:
-        raise ValueError(f"likelihoods need clouds of at least 16 points; got {points.shape[1]}")
-    seen, others = resample(points, 2 * count, replace=False, rng=rng).split(count, dim=1)
+    seen, others = held_out_halves(shapes.points, rng=rng)
     latent = model.encode(seen)
     exact = model.nats_given(others, latent).mean(1)
     fixed = model.nats_given(others, latent, solver=FIXED)
@@ -60,6 +56,22 @@ def likelihood_figures(
             gaussian_nats(model.normalise(seen), model.normalise(others)).mean()
         ),
     }
+
+
+def held_out_halves(
+    points: Float[Tensor, "clouds points 3"], *, rng: torch.Generator | None = None
+) -> tuple[Float[Tensor, "some half 3"], Float[Tensor, "some half 3"]]:
+    """Points that codes are from, and others of the same clouds, at most :data:`POINTS` each.
+
+    Raises:
+        ValueError: Clouds of fewer than 16 points.
+    """
+    points = points[:SHAPES]
+    count = min(POINTS, points.shape[1] // 2)
+    if count < 8:
+        raise ValueError(f"likelihoods need clouds of at least 16 points; got {points.shape[1]}")
+    seen, others = resample(points, 2 * count, replace=False, rng=rng).split(count, dim=1)
+    return seen, others
 
 
 def gaussian_nats(
