@@ -228,7 +228,7 @@ def _cloud_facts(clouds: PointClouds) -> dict[str, str]:
         "names": f"{len({name for name in clouds.names if name})}",
         "size": f"median {' x '.join(f'{size:.3g}' for size in sizes)} (x, y, z)",
         "mean": ", ".join(f"{value:.4g}" for value in found.mean.flatten().tolist()),
-        "spread": f"{float(found.std):.4g} (one standard deviation of all coordinates)",
+        "spread": f"{float(found.std):.4g} (one standard deviation about the mean)",
     }
 
 

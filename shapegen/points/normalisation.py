@@ -1,7 +1,7 @@
 """Clouds moved to the middle and scaled to unit spread, and points drawn from clouds.
 
 The statistics are PointFlow's: the mean of every axis, and one standard deviation of all
-coordinates together (about their common mean) unless one an axis is asked for.
+coordinates together unless one an axis is asked for.
 
 Reference: Yang et al., *PointFlow*, 2019, and the authors' code (datasets.py).
 """
@@ -16,6 +16,7 @@ from torch import Tensor
 
 Over = Literal["set", "shape"]
 Spread = Literal["scalar", "axis"]
+Compat = Literal["none", "official"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,18 @@ class Normalisation:
         return points * self.std + self.mean
 
 
-def measure(points: Tensor, *, over: Over = "set", spread: Spread = "scalar") -> Normalisation:
+def measure(
+    points: Tensor, *, over: Over = "set", spread: Spread = "scalar", compat: Compat = "none"
+) -> Normalisation:
     """Measure mean and spread of clouds.
 
     Args:
         points: ``(batch, n, 3)``; for validation and test data use the training set's statistics.
         over: ``"set"``: of all shapes together; ``"shape"``: of each by itself.
         spread: ``"scalar"``: one standard deviation of all coordinates; ``"axis"``: one an axis.
+        compat: ``"official"`` takes the scalar about the coordinates' common mean, as the authors
+            do: it then grows with how far the axes' means lie apart, of which nothing is left
+            once every axis is moved to its own.
 
     Raises:
         ValueError: Another shape of ``points``, unknown options, or no extent.
@@ -55,11 +61,8 @@ def measure(points: Tensor, *, over: Over = "set", spread: Spread = "scalar") ->
         )
     groups = points.double() if over == "shape" else points.double().reshape(1, -1, 3)
     mean = groups.mean(1, keepdim=True)
-    std = (
-        groups.std(1, unbiased=False, keepdim=True)
-        if spread == "axis"
-        else groups.std((1, 2), unbiased=False, keepdim=True)
-    )
+    about = groups if compat == "official" else groups - mean
+    std = about.std(1 if spread == "axis" else (1, 2), unbiased=False, keepdim=True)
     if not (std > 0).all():
         raise ValueError("the points have no extent along an axis or at all: nothing to scale by")
     return Normalisation(mean.to(points.dtype), std.to(points.dtype))

@@ -148,13 +148,8 @@ class PointFlow(Autoencoder):
         return (self._measured(points) if own else self.normalisation).apply(points)
 
     def _measured(self, points: Tensor) -> Normalisation:
-        over, spread = self.config.normalise, self.config.spread
-        found = measure(points, over=over, spread=spread)
-        if self.config.compat == "official":
-            return found
-        # The authors' spread counts how far the axes' means lie apart: nothing, once centred.
-        std = measure(points - found.mean, over=over, spread=spread).std
-        return Normalisation(found.mean, std)
+        like = self.config
+        return measure(points, over=like.normalise, spread=like.spread, compat=like.compat)
 
     def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
         """The config's objective (:mod:`shapegen.points.pointflow_losses`)."""

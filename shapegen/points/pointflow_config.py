@@ -67,7 +67,8 @@ class PointFlowConfig:
 
     compat: Literal["none", "official"] = "none"
     """``official``: the norms of points pool their statistics over the axes, logged likelihoods
-    have the authors' constant, and truncated noise is drawn their way."""
+    have the authors' constant, the data's one spread is about their common mean, and truncated
+    noise is drawn the authors' way."""
     objective: Literal["flow_matching", "likelihood"] = "flow_matching"
     """``flow_matching`` trains the velocities on straight paths, without a solve: a thirteenth of
     a likelihood step's time, and a better likelihood after equal time. ``likelihood`` is the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -14,21 +16,28 @@ def stretched(rng: torch.Generator) -> torch.Tensor:
     return torch.randn(4, 50, 3, generator=rng) * scale + torch.tensor([3.0, 0.0, -1.0])
 
 
-def test_statistics_are_those_of_pointflow(rng: torch.Generator) -> None:
+@pytest.mark.parametrize("compat", ["none", "official"])
+def test_statistics_are_those_of_numpy(rng: torch.Generator, compat: Any) -> None:
     points = stretched(rng)
     array = points.numpy().astype(np.float64)
-    flat = array.reshape(-1, 3)
-    of_set = measure(points)
-    np.testing.assert_allclose(of_set.mean.numpy(), flat.mean(0).reshape(1, 1, 3), rtol=1e-5)
-    # One number: of all coordinates about their common mean, not about each axis's.
-    np.testing.assert_allclose(of_set.std.numpy(), flat.reshape(-1).std().reshape(1, 1, 1))
-    by_axis = measure(points, spread="axis")
-    np.testing.assert_allclose(by_axis.std.numpy(), flat.std(0).reshape(1, 1, 3), rtol=1e-5)
-    by_shape = measure(points, over="shape")
-    expected = array.reshape(4, -1).std(1).reshape(4, 1, 1)
-    np.testing.assert_allclose(by_shape.std.numpy(), expected, rtol=1e-5)
-    both = measure(points, over="shape", spread="axis")
-    np.testing.assert_allclose(both.std.numpy(), array.std(1, keepdims=True), rtol=1e-5)
+    for over, groups in (("set", array.reshape(1, -1, 3)), ("shape", array)):
+        scalar = measure(points, over=over, compat=compat)  # type: ignore[arg-type]
+        mean = groups.mean(1, keepdims=True)
+        np.testing.assert_allclose(scalar.mean.numpy(), mean, rtol=1e-5)
+        # The authors' one number is about the coordinates' common mean, not about each axis's.
+        about = groups if compat == "official" else groups - mean
+        std = about.std((1, 2), keepdims=True)
+        np.testing.assert_allclose(scalar.std.numpy(), std, rtol=1e-5)
+        by_axis = measure(points, over=over, spread="axis", compat=compat)  # type: ignore[arg-type]
+        np.testing.assert_allclose(by_axis.std.numpy(), groups.std(1, keepdims=True), rtol=1e-5)
+
+
+def test_a_move_leaves_the_spread_but_the_authors(rng: torch.Generator) -> None:
+    points = stretched(rng)
+    moved = points + torch.tensor([20.0, 0.0, 0.0])
+    torch.testing.assert_close(measure(moved).std, measure(points).std, rtol=1e-5, atol=0)
+    authors = [measure(each, compat="official") for each in (points, moved)]
+    assert authors[1].std > 2 * authors[0].std
 
 
 @pytest.mark.parametrize("over", ["set", "shape"])
@@ -38,6 +47,7 @@ def test_undone_normalisation_is_nothing(rng: torch.Generator, over: str, spread
     found = measure(points, over=over, spread=spread)  # type: ignore[arg-type]
     normal = found.apply(points)
     torch.testing.assert_close(normal.mean((0, 1)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normal.std(unbiased=False), torch.tensor(1.0), atol=1e-5, rtol=0)
     torch.testing.assert_close(found.undo(normal), points, atol=1e-5, rtol=0)
 
 
