@@ -36,6 +36,11 @@ class Normalisation:
         """Normalised points ``(batch, n, 3)`` in the unit of the data."""
         return points * self.std + self.mean
 
+    @property
+    def log_volume(self) -> Tensor:
+        """Log of a normalised unit cube's volume in the data's units ``(1 or batch, 1)``."""
+        return self.std.double().expand(-1, 1, 3).log().sum(2)
+
 
 def measure(
     points: Tensor, *, over: Over = "set", spread: Spread = "scalar", compat: Compat = "none"

@@ -144,8 +144,11 @@ class PointFlow(Autoencoder):
         self, points: Float[Tensor, "batch points 3"]
     ) -> Float[Tensor, "batch points 3"]:
         """Points of the data in the networks' units."""
+        return self._normalisation_of(points).apply(points)
+
+    def _normalisation_of(self, points: Tensor) -> Normalisation:
         own = self.config.normalise == "shape"
-        return (self._measured(points) if own else self.normalisation).apply(points)
+        return self._measured(points) if own else self.normalisation
 
     def _measured(self, points: Tensor) -> Normalisation:
         like = self.config
@@ -331,7 +334,8 @@ class PointFlow(Autoencoder):
             latent: Codes.
             solver: Method and tolerances.
         """
-        return self.nats_given(points, latent, solver=solver).neg() - self._log_volume()
+        nats = self.nats_given(points, latent, solver=solver)
+        return -nats - self._normalisation_of(self._points(points)).log_volume.to(nats)
 
     @torch.no_grad()
     def nats_given(
@@ -349,10 +353,6 @@ class PointFlow(Autoencoder):
         pairs = zip(x.split(_chunk(x)), self._codes(latent).split(_chunk(x)), strict=True)
         found = [exact_log_prob(self.point_flow, a, b.double(), solver=solver) for a, b in pairs]
         return -torch.cat(found)
-
-    def _log_volume(self) -> Tensor:
-        """Of a unit cube of normalised space, in the data's units."""
-        return torch.log(self.scale.double()).expand(1, 1, 3).sum()
 
     def elbo(self, points: Any, *, rng: torch.Generator | None = None) -> Float[Tensor, "batch"]:
         """Evidence lower bound of every cloud in nats, in the data's units, from one code each."""

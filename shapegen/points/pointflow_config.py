@@ -111,7 +111,7 @@ class PointFlowConfig:
     """Points of a shape that are drawn for a training step, and that a sample has."""
     normalise: Literal["set", "shape"] = "set"
     """Mean and spread of all training shapes together, or of each by itself: then samples are in
-    units of a shape's own spread."""
+    units of a shape's own spread, and likelihoods are given its mean and spread."""
     spread: Literal["scalar", "axis"] = "scalar"
     """One standard deviation, or one an axis."""
     truncation: float | None = None

@@ -14,6 +14,7 @@ from shapegen import registry
 from shapegen.core.cnf import CNF, continuous
 from shapegen.core.flows import FlowDistribution
 from shapegen.core.ode import Solver
+from shapegen.points.normalisation import Normalisation
 from shapegen.points.point_clouds import PointClouds
 from shapegen.points.pointflow import PointFlow, PointFlowConfig
 from tests.points.pointflow_cases import build, clouds, stirred
@@ -102,6 +103,32 @@ def test_a_density_in_the_units_of_the_data(blocks: int) -> None:
     assert (-model.log_prob_given(samples, code).mean(1) < spread + 0.15).all()
 
 
+@pytest.mark.parametrize("spread", ["scalar", "axis"])
+@pytest.mark.parametrize("normalise", ["set", "shape"])
+def test_data_in_other_units_have_the_volume_between_them(normalise: Any, spread: Any) -> None:
+    model = stirred(normalise=normalise, spread=spread)
+    points, code = clouds(2).points, torch.randn(2, 4)
+    x = model.normalise(points)
+    scale = ((points[:, :1] - points[:, 1:2]) / (x[:, :1] - x[:, 1:2])).double()
+    fast = Solver(atol=1e-4, rtol=1e-4)
+    found = model.log_prob_given(points, code, solver=fast)
+    # p(x) = p((x - c) / s) / (s_1 s_2 s_3), where s is what is seen of the normalisation alone.
+    normalised = -model.nats_given(points, code, solver=fast)
+    wanted = normalised - scale.log().sum(2)
+    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
+    assert scale.log().sum(2).abs().min() > 0.1
+    # The same clouds in units ten times as small: a thousandth of the density, and of the bound.
+    other = stirred(normalise=normalise, spread=spread)
+    other.set_normalisation(Normalisation(10 * model.centre, 10 * model.scale))
+    moved = other.log_prob_given(10 * points, code, solver=fast)
+    torch.testing.assert_close(moved, found - 3 * math.log(10), atol=1e-3, rtol=0)
+    a, b = (
+        each.elbo(data, rng=torch.Generator().manual_seed(0))
+        for each, data in ((model, points[:1, :8]), (other, 10 * points[:1, :8]))
+    )
+    torch.testing.assert_close(b, a - 8 * 3 * math.log(10), atol=1e-2, rtol=0)
+
+
 def test_bounds_tighten() -> None:
     model = stirred()
     rng = torch.Generator().manual_seed(0)
@@ -110,8 +137,9 @@ def test_bounds_tighten() -> None:
     assert (many > one).all()
     with pytest.raises(ValueError, match="at least one draw; got 0"):
         model.importance_bound(clouds(2, 8), 0)
-    with pytest.raises(ValueError, match="needs a posterior and a latent flow"):
-        stirred(deterministic=True).elbo(clouds(2, 8))
+    for lacking in ({"deterministic": True}, {"latent_flow": False}):
+        with pytest.raises(ValueError, match="needs a posterior and a latent flow"):
+            stirred(**lacking).elbo(clouds(2, 8))
 
 
 def test_any_number_of_points_and_one_stream_one_sample() -> None:
