@@ -331,8 +331,11 @@ class PointFlow(Autoencoder):
 
         Args:
             points: Clouds in the units of the data: a container or ``(batch, points, 3)``.
-            latent: Codes.
+            latent: Codes, one a cloud.
             solver: Method and tolerances.
+
+        Raises:
+            ValueError: Bad clouds or codes.
         """
         nats = self.nats_given(points, latent, solver=solver)
         return -nats - self._normalisation_of(self._points(points)).log_volume.to(nats)
@@ -350,7 +353,10 @@ class PointFlow(Autoencoder):
         N(0, I) has about 4.26 nats on data of unit spread.
         """
         x = self.normalise(self._points(points)).to(self.centre.device, torch.float64)
-        pairs = zip(x.split(_chunk(x)), self._codes(latent).split(_chunk(x)), strict=True)
+        codes = self._codes(latent)
+        if len(codes) != len(x):
+            raise ValueError(f"codes must be one a cloud ({len(x)}); got {len(codes)}")
+        pairs = zip(x.split(_chunk(x)), codes.split(_chunk(x)), strict=True)
         found = [exact_log_prob(self.point_flow, a, b.double(), solver=solver) for a, b in pairs]
         return -torch.cat(found)
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -59,16 +60,37 @@ def test_every_shape_by_itself(spread: Any) -> None:
     ("points", "message"),
     [
         (torch.zeros(2, 7, 3), "8 points is needed"),
-        (torch.ones(2, 9, 3), "a shape needs an extent"),
-        (torch.full((1, 9, 3), torch.nan), "must be finite"),
-        (torch.zeros(2, 9, 2), r"must be \(batch, points, 3\)"),
+        (torch.rand(2, 9, 3)[:0], "at least one shape of 8 points is needed"),
+        (torch.ones(2, 9, 3), "a shape needs an extent; all points of shape 0"),
+        (torch.full((1, 9, 3), torch.nan), "must be finite; cloud 0"),
+        (np.full((1, 9, 3), 1e200), "must be finite; cloud 0"),
+        (torch.zeros(2, 9, 2), r"must be \(batch, points, 3\); got \(2, 9, 2\)"),
+        (torch.zeros(9, 3), r"must be \(batch, points, 3\); got \(9, 3\)"),
         ([torch.rand(9, 3), torch.rand(10, 3)], "equally many points; got 9, 10"),
+        ([torch.rand(9, 3), torch.rand(9, 2)], r"points must be .*; got \(1, 9, 2\)"),
         ([], "at least one point cloud"),
+        ("chairs.npz", "point clouds are needed; got str"),
+        (np.array([["a"] * 3] * 9), "points must be numbers"),
     ],
 )
 def test_bad_clouds_are_refused(points: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        build().prepare(points)
+    model, code = build(), torch.zeros(1, 4)
+    for use in (model.prepare, model.encode, lambda given: model.log_prob_given(given, code)):
+        with pytest.raises((ValueError, TypeError), match=message) as caught:
+            use(points)
+        assert "\n" not in str(caught.value)
+    assert not model.measured
+
+
+def test_codes_are_one_a_cloud() -> None:
+    model = stirred()
+    for codes, message in (
+        (torch.zeros(3, 4), r"codes must be one a cloud \(2\); got 3"),
+        (torch.zeros(2, 5), r"codes must be \(n, 4\); got \(2, 5\)"),
+        (torch.full((2, 4), torch.nan), "codes must be finite"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.log_prob_given(clouds(2), codes)
 
 
 # Codes and shapes --------------------------------------------------------------------------
