@@ -150,10 +150,15 @@ def cloud_points(shapes: Any, what: str) -> Tensor:
 
         shapes = read_point_clouds(shapes)
     if not is_clouds(shapes):
+        size = f" {tuple(shapes.shape)}" if isinstance(shapes, Tensor | np.ndarray) else ""
         raise TypeError(
-            f"{what} must be point clouds, (n, points, 3) or a path; got {type(shapes).__name__}"
+            f"{what} must be point clouds, (n, points, 3) or a path; "
+            f"got {type(shapes).__name__}{size}"
         )
-    points = PointClouds.of(shapes).points
+    try:
+        points = PointClouds.of(shapes).points
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{what}: {error}") from None
     if not len(points):
         raise ValueError(f"{what} must hold at least one cloud; got none")
     return points

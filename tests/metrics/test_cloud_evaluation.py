@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -85,6 +86,27 @@ def test_what_a_model_lacks_is_left_out_and_its_own_figures_are_there() -> None:
     assert result["settings"]["samples"] == result["settings"]["reference"] == 5
     assert result["metrics"]["1nna-cd"] > result["floor"]["1nna-cd"]
     assert evaluation_table(result).row_count > 12
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (torch.ones(4, 3), r"must be point clouds, .*; got Tensor \(4, 3\)"),
+        (np.ones((2, 9, 2)), r"must be point clouds, .*; got ndarray \(2, 9, 2\)"),
+        (torch.full((4, 9, 3), torch.nan), "points must be finite; cloud 0 has NaN"),
+        (torch.full((4, 9, 3), torch.inf), "points must be finite; cloud 0 has NaN or infinity"),
+        (torch.ones(0, 9, 3), "must hold at least one cloud; got none"),
+        ([torch.rand(9, 3), torch.rand(10, 3)], "must have equally many points; got 9, 10"),
+        ([torch.rand(9, 3), torch.rand(9, 2)], r"points must be .*; got \(1, 9, 2\)"),
+        ([], "must be point clouds, .*; got list"),
+    ],
+)
+def test_bad_clouds_are_refused_on_either_side(bad: Any, message: str) -> None:
+    good = data(6)
+    for train, test, side in ((bad, good, "train"), (good, bad, "test")):
+        with pytest.raises((TypeError, ValueError), match=f"^{side}:? .*{message}") as caught:
+            evaluate_clouds(Copier(good), train, test)
+        assert "\n" not in str(caught.value)
 
 
 def test_bad_input_is_refused() -> None:
