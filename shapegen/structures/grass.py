@@ -35,7 +35,7 @@ from shapegen.structures.grass_networks import RecursiveDecoder, RecursiveEncode
 from shapegen.structures.merge_batch import MergeBatch, MergeData
 from shapegen.structures.merge_tree import BOX, SYM, MergeTree
 from shapegen.structures.merging import to_merge_tree, to_part_tree
-from shapegen.structures.part_tree import PartTree, PartTrees
+from shapegen.structures.part_tree import PartTree, PartTrees, trees_facing
 
 ENCODE_BATCH = 1024
 
@@ -168,11 +168,10 @@ class GRASS(Autoencoder):
         """Fold part trees into merge trees, in one description each, and lay them out flat.
 
         Raises:
+            TypeError: Shapes that are no part trees.
             ValueError: No shapes, or a label that the model does not know.
         """
-        trees = [to_merge_tree(tree.facing(self.config.front)) for tree in shapes]
-        if not trees:
-            raise ValueError("no shapes were given; at least one is needed")
+        trees = [to_merge_tree(tree) for tree in trees_facing(self.config.front, shapes)]
         if self._official:
             return MergeData(trees)
         syms = np.concatenate([tree.syms for tree in trees])

@@ -22,7 +22,7 @@ from shapegen.core.objective import Objective
 from shapegen.core.point_sets import chamfer
 from shapegen.core.pointnet import PointNet
 from shapegen.structures.part_clouds import UnitClouds, with_points
-from shapegen.structures.part_tree import PartTree, PartTrees
+from shapegen.structures.part_tree import PartTree, PartTrees, trees_facing
 from shapegen.structures.principal_boxes import enclosing_boxes
 
 _ENCODE_BATCH = 128
@@ -158,8 +158,6 @@ class PartGeometry(Autoencoder):
 
     def _clouds(self, shapes: Sequence[PartTree]) -> list[Tensor]:
         """Points of all parts of every shape, in the frame of the data but facing +z."""
-        if not len(shapes):
-            raise ValueError("no shapes were given; at least one is needed")
         rng = torch.Generator().manual_seed(0)
-        turned = with_points([tree.facing("+z") for tree in shapes], self.config.points, rng=rng)
+        turned = with_points(trees_facing("+z", shapes), self.config.points, rng=rng)
         return [torch.from_numpy(tree.part_points) for tree in turned]

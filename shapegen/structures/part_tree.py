@@ -260,6 +260,21 @@ class PartTrees(Sequence[PartTree]):
         write_part_trees(self, path)
 
 
+def trees_facing(front: str, shapes: Sequence[Any]) -> list[PartTree]:
+    """Part trees, at least one, turned to a front; as :meth:`PartTree.facing`.
+
+    Raises:
+        TypeError: Shapes of another kind.
+        ValueError: No shapes.
+    """
+    for shape in shapes:
+        if not isinstance(shape, PartTree):
+            raise TypeError(f"part trees are needed; one is {type(shape).__name__}")
+    if not len(shapes):
+        raise ValueError("no shapes were given; at least one is needed")
+    return [shape.facing(front) for shape in shapes]
+
+
 def _check(tree: PartTree) -> None:
     n = len(tree.box)
     if n == 0:

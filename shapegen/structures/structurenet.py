@@ -22,7 +22,7 @@ from shapegen.core.mixture import GaussianMixture
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.structures.part_clouds import with_points
-from shapegen.structures.part_tree import PartTree, PartTrees
+from shapegen.structures.part_tree import PartTree, PartTrees, trees_facing
 from shapegen.structures.pretrained import take_weights
 from shapegen.structures.projection import refine_relations
 from shapegen.structures.stretching import stretched
@@ -121,12 +121,11 @@ class StructureNet(Autoencoder):
         their surface.
 
         Raises:
+            TypeError: Shapes that are no part trees.
             ValueError: No shapes, more children than the decoder has slots, a label or a kind of
                 relation that the model does not know, or too few points.
         """
-        trees = [tree.facing("+z") for tree in shapes]
-        if not trees:
-            raise ValueError("no shapes were given; at least one is needed")
+        trees = trees_facing("+z", shapes)
         for tree in trees:
             self._check(tree)
         if not self._official:
