@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+import shapegen
 from shapegen.interop import load_official
 from shapegen.interop.pointflow import split_official
 from shapegen.points.pointflow import PointFlow, PointFlowConfig
@@ -109,3 +110,23 @@ def test_what_does_not_fit_is_refused() -> None:
         )
     with pytest.raises(ValueError, match=r"the checkpoint lacks encoder.fc3_m.weight"):
         load_official("pointflow", {"weights": torch.zeros(3)})
+
+
+def test_checkpoints_of_other_models_are_refused(tmp_path: Path) -> None:
+    grass = shapegen.build("grass", feature_dim=8, hidden_dim=12, prior="normal")
+    shapegen.save(grass, tmp_path / "grass.safetensors")
+    torch.save(grass.state_dict(), tmp_path / "grass.pth")
+    shapegen.save(original()[0], tmp_path / "ours.safetensors")
+    (tmp_path / "cut.pth").write_bytes((tmp_path / "grass.pth").read_bytes()[:200])
+    for name, message in (
+        ("grass.safetensors", r"lacks encoder.fc3_m.weight; it has \["),
+        ("grass.pth", r"lacks encoder.fc3_m.weight; it has \["),
+        ("ours.safetensors", r"lacks encoder.fc3_m.weight; it has \["),
+        ("cut.pth", "is not a readable torch.save file"),
+        ("nothing.pth", "no checkpoint at .*nothing.pth"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
+            load_official("pointflow", tmp_path / name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="must hold tensors only; got OrderedDict at 'encoder'"):
+        load_official("pointflow", {"encoder": grass.state_dict(), "decoder": {}})
