@@ -23,7 +23,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
 }
 SAVED_NUMBERS = 2**23
-"""Activations of one evaluation that are kept for its gradients; beyond, they are recomputed."""
+"""Activations of one evaluation that are kept for its gradients; beyond, so many at a time are
+computed, and again for the gradients."""
 
 
 class ConcatSquashField(VectorField):
@@ -132,15 +133,22 @@ class _Propagate(torch.autograd.Function):
     and so are their gradients: nothing but the layers' outputs is kept. The gradient of a gate
     needs no :math:`m`: with :math:`G = \bar a^T h` it is the row sum of :math:`G \odot W`, and
     :math:`b` times that of :math:`\bar a`.
+
+    Many events are taken in parts, of which only the rows are kept.
     """
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, gates: Tensor, shifts: Tensor, *layers: Tensor) -> Tensor:
         """Outputs of the last layer, shaped like the rows."""
         with torch.autocast(rows.device.type, enabled=False):
-            inputs, out = _forward(rows, gates, shifts, layers)
-        kept = sum(each.numel() for each in inputs) <= SAVED_NUMBERS
-        ctx.save_for_backward(gates, shifts, *layers, *(inputs if kept else inputs[:1]))
+            size = _part(rows, layers)
+            if size >= rows.shape[2]:
+                inputs, out = _forward(rows, gates, shifts, layers)
+            else:
+                inputs = [rows]
+                parts = [_forward(part, gates, shifts, layers)[1] for part in rows.split(size, 2)]
+                out = torch.cat(parts, 2)
+        ctx.save_for_backward(gates, shifts, *layers, *inputs)
         return out
 
     @staticmethod
@@ -150,9 +158,22 @@ class _Propagate(torch.autograd.Function):
         depth = (len(ctx.needs_input_grad) - 3) // 2
         layers, inputs = rest[: 2 * depth], rest[2 * depth :]
         with torch.autocast(gates.device.type, enabled=False):
-            if len(inputs) < depth:
-                inputs, _ = _forward(inputs[0], gates, shifts, layers)
-            return _backward(grads[0], gates, layers, inputs)
+            if len(inputs) == depth:
+                return _backward(grads[0], gates, layers, inputs)
+            size = _part(inputs[0], layers)
+            pairs = zip(grads[0].split(size, 2), inputs[0].split(size, 2), strict=True)
+            found = [
+                _backward(grad, gates, layers, _forward(rows, gates, shifts, layers)[0])
+                for grad, rows in pairs
+            ]
+        of_rows, *of_weights = zip(*found, strict=True)
+        return torch.cat(of_rows, 2), *(sum(each) for each in of_weights)
+
+
+def _part(rows: Tensor, layers: Sequence[Tensor]) -> int:
+    """How many events are taken at a time."""
+    inputs = sum(weight.shape[1] for weight in layers[: len(layers) // 2])
+    return max(1, SAVED_NUMBERS // (inputs * rows.shape[0] * rows.shape[1]))
 
 
 def _forward(
@@ -179,7 +200,7 @@ def _forward(
 
 def _backward(
     grad: Tensor, gates: Tensor, layers: Sequence[Tensor], inputs: Sequence[Tensor]
-) -> tuple[Tensor | None, ...]:
+) -> tuple[Tensor, ...]:
     depth = len(layers) // 2
     sizes = [len(bias) for bias in layers[depth:]]
     # By layer from the last to the first.
