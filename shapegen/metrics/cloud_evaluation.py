@@ -123,7 +123,7 @@ def evaluate_clouds(
         "intervals": intervals,
         "memorisation": memorised(measure, samples[0][:, :count], reference, train, seed=seed),
         "reconstruction": _reconstruction(model, data_test, test, count, train, seed),
-        "model": dict(model.figures(data_test, rng=_stream(seed)))
+        "model": dict(model.figures(_named(data_test, test), rng=_stream(seed)))
         if isinstance(model, Measured)
         else {},
         "settings": {
@@ -173,7 +173,7 @@ def _reconstruction(
         "baseline": paired_figures(pca.reconstruct(true), true, rng=_stream(seed)),
     }
     if isinstance(model, Reconstructing):
-        rebuilt = _rebuilt(model, _first(shapes, true), count, _stream(seed))
+        rebuilt = _rebuilt(model, _named(shapes, true), count, _stream(seed))
         found["model"] = paired_figures(rebuilt[:, :count], true, rng=_stream(seed))
     if test.shape[1] >= 2 * count:
         found["floor"] = paired_figures(test[:, count : 2 * count], true, rng=_stream(seed))
@@ -196,7 +196,8 @@ def _asked_for(function: Callable[..., Any], count: int) -> dict[str, int]:
     return {"num_points": count} if takes else {}
 
 
-def _first(shapes: Any, points: Tensor) -> PointClouds:
+def _named(shapes: Any, points: Tensor) -> PointClouds:
+    """Points read from ``shapes``, which may be a path, with names if these have them."""
     names = shapes.names if isinstance(shapes, PointClouds) else ()
     return PointClouds(points, names)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,10 +75,14 @@ def test_a_copier_is_as_good_as_the_floor_and_is_found_out() -> None:
     assert evaluate(Copier(train), train, test, seed=3) == result
 
 
-def test_what_a_model_lacks_is_left_out_and_its_own_figures_are_there() -> None:
+def test_what_a_model_lacks_is_left_out_and_its_own_figures_are_there(tmp_path: Path) -> None:
     train, test = data(8), data(6, start=8)
     result = evaluate_clouds(Sampler(train), train, test, points=32, draws=2, n=5)
     assert result["model"] == {"nll": 6.0}
+    train.write(tmp_path / "train.npz")
+    test.write(tmp_path / "test.npz")
+    paths = (str(tmp_path / "train.npz"), str(tmp_path / "test.npz"))
+    assert evaluate_clouds(Sampler(train), *paths, points=32, n=5)["model"] == {"nll": 6.0}
     assert result["reconstruction"]["model"] == {}
     # There are 64 points: the other 32 of a shape say what two samplings differ by.
     floor = chamfer_pairs(test.points[:, 32:], test.points[:, :32]).mean()
