@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -67,7 +68,7 @@ def build_flow(
     *,
     context_dim: int = 0,
     blocks: int = 1,
-    norm: dict[str, object] | None = None,
+    norm: dict[str, Any] | None = None,
     end_time: float = 0.5,
     learn_end_time: bool = True,
     activation: Activation = "tanh",
@@ -93,7 +94,7 @@ def build_flow(
 
     if norm is None:
         return Chain(block() for _ in range(blocks))
-    layers: list[Bijection] = [MovingBatchNorm(dim, **norm)]  # type: ignore[arg-type]
+    layers: list[Bijection] = [MovingBatchNorm(dim, **norm)]
     for _ in range(blocks):
-        layers += [block(), MovingBatchNorm(dim, **norm)]  # type: ignore[arg-type]
+        layers += [block(), MovingBatchNorm(dim, **norm)]
     return Chain(layers)

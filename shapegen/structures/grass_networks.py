@@ -230,8 +230,8 @@ def permute(
     x: Float[Tensor, "nodes dim"], permutation: Int[Tensor, "nodes"], inverse: Int[Tensor, "nodes"]
 ) -> Float[Tensor, "nodes dim"]:
     """Rows of ``x`` in a new order; ``inverse`` undoes it."""
-    result: Tensor = _Permute.apply(x, permutation, inverse)  # type: ignore[no-untyped-call]
-    return result
+    apply: Callable[..., Tensor] = _Permute.apply
+    return apply(x, permutation, inverse)
 
 
 class _Permute(torch.autograd.Function):

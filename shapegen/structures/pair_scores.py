@@ -8,7 +8,7 @@ gradient.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -32,8 +32,8 @@ def pair_scores(
 
     It can be differentiated once.
     """
-    scores: Tensor = _PairScores.apply(first, second, layer.weight, layer.bias, activation)  # type: ignore[no-untyped-call]
-    return scores
+    score: Callable[..., Tensor] = _PairScores.apply
+    return score(first, second, layer.weight, layer.bias, activation)
 
 
 class _PairScores(torch.autograd.Function):
@@ -76,6 +76,6 @@ def _sums(first: Tensor, second: Tensor) -> Tensor:
 def _parts(first: Tensor) -> Iterator[slice]:
     """Parents whose pairs' features fit into the cache together; all, where that is no CPU."""
     parents, rows, hidden = first.shape
-    size = parents if first.is_cuda else CACHED_NUMBERS // max(rows * rows * hidden, 1)
-    size = max(size, 1)
+    cached = CACHED_NUMBERS // max(rows * rows * hidden, 1)
+    size = max(cached if first.device.type == "cpu" else parents, 1)
     return (slice(start, start + size) for start in range(0, parents, size))

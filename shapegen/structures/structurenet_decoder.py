@@ -8,7 +8,7 @@ Reference: Mo et al., *StructureNet*, 2019, section 4.1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -150,8 +150,7 @@ class ChildDecoder(nn.Module):
         return functional.linear(x, first, self.mlp_edge_latent.bias), functional.linear(x, second)
 
     def _pair_latents(self, ones: Tensor, twos: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        latents = self.activation(ones.index_select(0, first) + twos.index_select(0, second))
-        return latents
+        return self.activation(ones.index_select(0, first) + twos.index_select(0, second))
 
     def _related(
         self,
@@ -208,7 +207,7 @@ class StructureDecoder(nn.Module):
         activation: Activation,
         num_labels: int,
         num_roots: int,
-        **options: object,
+        **options: Any,
     ) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[activation]
@@ -228,7 +227,7 @@ class StructureDecoder(nn.Module):
             hidden_dim,
             num_labels=num_labels,
             activation=activation,
-            **options,  # type: ignore[arg-type]
+            **options,
         )
         self.root_classifier = nn.Linear(feature_dim, num_roots) if num_roots > 1 else None
         self.context = nn.Linear(feature_dim, feature_dim, bias=False) if context else None

@@ -8,6 +8,7 @@ Reference: Mo et al., *StructureNet*, 2019, section 4.1.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -98,12 +99,12 @@ class StructureEncoder(nn.Module):
         hidden_dim: int,
         *,
         part: Callable[[], nn.Module],
-        **options: object,
+        **options: Any,
     ) -> None:
         super().__init__()
         self.box_encoder = part()
         """Whatever a part is: see :mod:`~shapegen.structures.structurenet_head`."""
-        self.child_encoder = ChildEncoder(feature_dim, hidden_dim, **options)  # type: ignore[arg-type]
+        self.child_encoder = ChildEncoder(feature_dim, hidden_dim, **options)
         self.sample_encoder = nn.ModuleDict(
             {
                 "mlp1": nn.Linear(feature_dim, hidden_dim),

@@ -79,10 +79,9 @@ def test_the_training_sets_scale_comes_from_the_authors_files(tmp_path: Path) ->
     np.save(tmp_path / "std.npy", np.array([[0.5]]))
     model = load_official("pointflow", state, mean=tmp_path / "mean.npy", std=tmp_path / "std.npy")
     plain = load_official("pointflow", state)
-    a, b = (
-        each.sample(2, rng=torch.Generator().manual_seed(0)).points  # type: ignore[attr-defined]
-        for each in (model, plain)
-    )
+    assert isinstance(model, PointFlow)
+    assert isinstance(plain, PointFlow)
+    a, b = (each.sample(2, rng=torch.Generator().manual_seed(0)).points for each in (model, plain))
     torch.testing.assert_close(a, 0.5 * b + torch.tensor([1.0, 2.0, 3.0]))
     an_axis = load_official("pointflow", state, std=[1.0, 2.0, 4.0], spread="axis")
     assert an_axis.scale.flatten().tolist() == [1, 2, 4]

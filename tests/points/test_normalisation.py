@@ -20,15 +20,16 @@ def stretched(rng: torch.Generator) -> torch.Tensor:
 def test_statistics_are_those_of_numpy(rng: torch.Generator, compat: Any) -> None:
     points = stretched(rng)
     array = points.numpy().astype(np.float64)
-    for over, groups in (("set", array.reshape(1, -1, 3)), ("shape", array)):
-        scalar = measure(points, over=over, compat=compat)  # type: ignore[arg-type]
+    both: list[tuple[Any, Any]] = [("set", array.reshape(1, -1, 3)), ("shape", array)]
+    for over, groups in both:
+        scalar = measure(points, over=over, compat=compat)
         mean = groups.mean(1, keepdims=True)
         np.testing.assert_allclose(scalar.mean.numpy(), mean, rtol=1e-5)
         # The authors' one number is about the coordinates' common mean, not about each axis's.
         about = groups if compat == "official" else groups - mean
         std = about.std((1, 2), keepdims=True)
         np.testing.assert_allclose(scalar.std.numpy(), std, rtol=1e-5)
-        by_axis = measure(points, over=over, spread="axis", compat=compat)  # type: ignore[arg-type]
+        by_axis = measure(points, over=over, spread="axis", compat=compat)
         np.testing.assert_allclose(by_axis.std.numpy(), groups.std(1, keepdims=True), rtol=1e-5)
 
 
@@ -42,9 +43,9 @@ def test_a_move_leaves_the_spread_but_the_authors(rng: torch.Generator) -> None:
 
 @pytest.mark.parametrize("over", ["set", "shape"])
 @pytest.mark.parametrize("spread", ["scalar", "axis"])
-def test_undone_normalisation_is_nothing(rng: torch.Generator, over: str, spread: str) -> None:
+def test_undone_normalisation_is_nothing(rng: torch.Generator, over: Any, spread: Any) -> None:
     points = stretched(rng)
-    found = measure(points, over=over, spread=spread)  # type: ignore[arg-type]
+    found = measure(points, over=over, spread=spread)
     normal = found.apply(points)
     torch.testing.assert_close(normal.mean((0, 1)), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(normal.std(unbiased=False), torch.tensor(1.0), atol=1e-5, rtol=0)
@@ -78,8 +79,9 @@ def test_bad_arguments_are_refused(rng: torch.Generator) -> None:
         measure(torch.ones(5, 3))
     with pytest.raises(ValueError, match="no extent along an axis or at all"):
         measure(torch.ones(2, 5, 3))
+    unknown: Any = {"over": "batch"}
     with pytest.raises(ValueError, match=r"over must be 'set' or 'shape'.*got 'batch'"):
-        measure(stretched(rng), over="batch")  # type: ignore[arg-type]
+        measure(stretched(rng), **unknown)
     with pytest.raises(ValueError, match="cloud 1 has no extent"):
         fit_box(torch.stack([torch.rand(9, 3, generator=rng), torch.ones(9, 3)]))
     with pytest.raises(ValueError, match="at least 1 and at most 50; got 51"):

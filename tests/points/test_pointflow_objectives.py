@@ -205,7 +205,9 @@ def test_the_likelihood_goes_on_from_matching(tmp_path: Path) -> None:
     shapegen.save(first, tmp_path / "first.safetensors")
     path = str(tmp_path / "first.safetensors")
     second = build(objective="likelihood", start_from=path, latent_dim=4)
-    second.point_flow.layers[0].running_mean.fill_(9)  # type: ignore[operator]
+    norm = second.point_flow.layers[0]
+    assert isinstance(norm, MovingBatchNorm)
+    norm.running_mean.fill_(9)
     second.initialise(resumed=False)
     assert second.config.start_from == ""
     for name, value in first.state_dict().items():
