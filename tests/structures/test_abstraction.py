@@ -10,10 +10,11 @@ import torch
 import shapegen
 from shapegen.config import to_dict
 from shapegen.core import boxes as box_algebra
+from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.pointnet import PointNet
 from shapegen.core.seeding import seeded
 from shapegen.data.furniture import furniture, vocabulary
-from shapegen.structures.abstraction import Abstraction, AbstractionConfig
+from shapegen.structures.abstraction import Abstraction, AbstractionConfig, ViewData
 from shapegen.structures.depth_map import SIZE, WINDOW, depth_map
 from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.structurenet import StructureNetConfig
@@ -38,7 +39,9 @@ def model(request: pytest.FixtureRequest) -> Abstraction:
 
 def test_codes_are_learned_and_the_structure_stays(model: Abstraction, shapes: PartTrees) -> None:
     before = {name: value.clone() for name, value in model.structure.state_dict().items()}
-    data = model.prepare(shapes)
+    # An untrained encoder gives all shapes the same code: these are far apart.
+    spread = torch.randn(len(shapes), 16, generator=torch.Generator().manual_seed(1))
+    data = ViewData(model.prepare(shapes).seen, DiagGaussian(spread, torch.zeros_like(spread)))
     (objective,) = model.objectives(rng=torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(objective.module.parameters(), 3e-3)
     batch = data[torch.arange(len(shapes))]
@@ -54,6 +57,9 @@ def test_codes_are_learned_and_the_structure_stays(model: Abstraction, shapes: P
         torch.testing.assert_close(value, before[name])
     seen = data.seen if model.config.source == "depth" else data.seen[:, :500]
     assert len(model.eval().reconstruct(seen)) == len(shapes)
+    # A code is that of its own shape, not of the shapes' mean.
+    distances = torch.cdist(model.encode(seen), data.codes.mean)
+    assert distances.diagonal().mean() < 0.5 * distances.mean()
 
 
 def test_saved_and_loaded_it_is_the_same(
