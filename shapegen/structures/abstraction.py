@@ -22,7 +22,6 @@ from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.core.pointnet import PointNet
-from shapegen.core.positional import positional_encoding
 from shapegen.model_files import read_model
 from shapegen.structures.depth_map import SIZE, depth_map
 from shapegen.structures.part_tree import PartTree, PartTrees
@@ -51,8 +50,6 @@ class AbstractionConfig:
     """Points of a cloud in training; any number can be encoded."""
     noise: float = 0.005
     """Standard deviation of the points' noise in training, in the data's unit."""
-    frequencies: int = 5
-    """Octaves of waves that points are encoded by; 0: their coordinates alone."""
     hidden_dim: int = 512
     image_channels: int = 32
     """Of the first of four convolutions; each following one has twice as many."""
@@ -69,8 +66,6 @@ class AbstractionConfig:
         for name in ("points", "hidden_dim", "image_channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        if self.frequencies < 0:
-            raise ValueError(f"frequencies must be at least 0; got {self.frequencies}")
 
 
 class Views(NamedTuple):
@@ -212,13 +207,11 @@ class _PointEncoder(nn.Module):
     def __init__(self, config: AbstractionConfig, latent_dim: int) -> None:
         super().__init__()
         width = config.hidden_dim
-        self.frequencies = config.frequencies
-        self.points = PointNet((3 * (1 + 2 * config.frequencies), 64, 128, width))
+        self.points = PointNet((3, 64, 128, width))
         self.head = _head(width, width, latent_dim)
 
     def forward(self, points: Float[Tensor, "n points 3"]) -> Float[Tensor, "n latent"]:
-        waves = positional_encoding(points, self.frequencies)
-        result: Tensor = self.head(self.points(waves))
+        result: Tensor = self.head(self.points(points))
         return result
 
 

@@ -120,8 +120,6 @@ def test_bad_input_is_refused(model: Abstraction) -> None:
         model.encode(torch.full(shape, torch.nan))
     with pytest.raises(ValueError, match="hidden_dim"):
         AbstractionConfig(hidden_dim=0)
-    with pytest.raises(ValueError, match="frequencies must be at least 0; got -1"):
-        AbstractionConfig(frequencies=-1)
 
 
 def test_features_do_not_depend_on_the_order_of_points(rng: torch.Generator) -> None:
