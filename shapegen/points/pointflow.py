@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from shapegen.base import Autoencoder
 from shapegen.config import expand
 from shapegen.core import latent as latent_walks
+from shapegen.core.batch_norm import measure_norms
 from shapegen.core.bounds import importance_weighted
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.mixture import GaussianMixture
@@ -165,7 +166,13 @@ class PointFlow(Autoencoder):
         return (Objective(self.config.objective, self, loss),)
 
     def calibrate(self, prepared: Tensor, *, rng: torch.Generator | None = None) -> None:
-        """Fit the prior of codes to the training data where no flow is one."""
+        """Measure the encoder's batch norms, and fit the prior of codes where no flow is one."""
+
+        def seen(indices: Tensor) -> Tensor:
+            points = resample(prepared[indices], self.config.num_points, rng=rng)
+            return points.to(self.centre.device)
+
+        measure_norms(self.encoder, len(prepared), seen, rng=rng)
         if self.mixture is not None:
             self.mixture.fit(self._encode(prepared).mean, rng=rng)
 
@@ -249,10 +256,7 @@ class PointFlow(Autoencoder):
         return self._flown(z, self.base_noise((len(z), count, 3), self.config.truncation, rng=rng))
 
     def _codes(self, z: Tensor) -> Tensor:
-        if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
-            raise ValueError(f"codes must be (n, {self.latent_dim}); got {tuple(z.shape)}")
-        if not bool(torch.isfinite(z).all()):
-            raise ValueError("codes must be finite; got NaN or infinity")
+        latent_walks.check_codes(z, self.latent_dim)
         return z.to(self.centre)
 
     @torch.no_grad()
@@ -342,11 +346,7 @@ class PointFlow(Autoencoder):
 
     @torch.no_grad()
     def nats_given(
-        self,
-        points: Any,
-        latent: Float[Tensor, "batch latent"],
-        *,
-        solver: Solver = TIGHT,
+        self, points: Any, latent: Float[Tensor, "batch latent"], *, solver: Solver = TIGHT
     ) -> Float[Tensor, "batch points"]:
         """Minus the exact log-density of every point in normalised units, in nats.
 
@@ -366,11 +366,7 @@ class PointFlow(Autoencoder):
 
     @torch.no_grad()
     def importance_bound(
-        self,
-        points: Any,
-        draws: int,
-        *,
-        rng: torch.Generator | None = None,
+        self, points: Any, draws: int, *, rng: torch.Generator | None = None
     ) -> Float[Tensor, "batch"]:
         """Lower bound of every cloud's log-likelihood from ``draws`` codes, in nats.
 

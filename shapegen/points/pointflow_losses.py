@@ -156,7 +156,7 @@ def matching_loss(
     seen = resample(points, config.num_points, rng=rng)
     if matching.frozen_from is not None and step >= matching.frozen_from:
         with torch.no_grad():
-            posterior = _standing(model, seen)
+            posterior = model.encoder(seen)
         of_points, kl = (torch.zeros((), device=points.device) for _ in range(2))
     else:
         posterior = model.encoder(seen)
@@ -169,14 +169,6 @@ def matching_loss(
         loss = loss + matching.kl * kl
     logged = {"points": of_points, "latent": of_latent, "kl": kl}
     return loss, {name: value.detach() for name, value in logged.items()}
-
-
-def _standing(model: PointFlow, points: Tensor) -> DiagGaussian:
-    """Posteriors by an encoder whose batch norms stand still too."""
-    training = model.encoder.training
-    found: DiagGaussian = model.encoder.eval()(points)
-    model.encoder.train(training)
-    return found
 
 
 def _point_error(

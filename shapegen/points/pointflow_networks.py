@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from shapegen.core.batch_norm import RowNorm
 from shapegen.core.cnf import CNF
 from shapegen.core.concatsquash import Activation, ConcatSquashField
 from shapegen.core.flows import Bijection, Chain
@@ -58,7 +59,7 @@ def _head(widths: Sequence[int]) -> nn.Sequential:
     *hidden, (last, out) = itertools.pairwise(widths)
     layers: list[nn.Module] = []
     for width, following in hidden:
-        layers += [nn.Linear(width, following), nn.BatchNorm1d(following), nn.ReLU()]
+        layers += [nn.Linear(width, following), RowNorm(following), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(last, out))
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from shapegen.base import Autoencoder
 from shapegen.config import expand
+from shapegen.core.batch_norm import RowNorm, measure_norms
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
@@ -153,13 +154,8 @@ class Abstraction(Autoencoder):
         """Regression of the codes, in units of their posteriors' standard deviations."""
 
         def loss(batch: Views, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-            seen = batch.seen
-            if self.config.source == "points":
-                chosen = torch.randint(seen.shape[1], (self.config.points,), generator=rng)
-                seen = seen[:, chosen.to(seen.device)]
-                noise = standard_normal(seen.shape, like=seen, rng=rng)
-                seen = seen + self.config.noise * noise
-            codes, posterior = self.encoder(seen), DiagGaussian(batch.mean, batch.logvar)
+            codes = self.encoder(self._drawn(batch.seen, rng))
+            posterior = DiagGaussian(batch.mean, batch.logvar)
             scaled = posterior.mahalanobis(codes) / self.latent_dim
             # Large errors count by their size, not its square: they are of shapes that what is
             # seen does not tell apart.
@@ -167,6 +163,23 @@ class Abstraction(Autoencoder):
             return value, {"code": value.detach()}
 
         return (Objective("regression", self.encoder, loss),)
+
+    def _drawn(self, seen: Tensor, rng: torch.Generator | None) -> Tensor:
+        """What the encoder is trained on: depth maps, or some of the points, with noise."""
+        if self.config.source == "depth":
+            return seen
+        chosen = torch.randint(seen.shape[1], (self.config.points,), generator=rng)
+        seen = seen[:, chosen.to(seen.device)]
+        return seen + self.config.noise * standard_normal(seen.shape, like=seen, rng=rng)
+
+    def calibrate(self, prepared: ViewData, *, rng: torch.Generator | None = None) -> None:
+        """Measure the encoder's batch norms."""
+        like = next(self.encoder.parameters())
+
+        def seen(indices: Tensor) -> Tensor:
+            return self._drawn(prepared.seen[indices].to(like), rng)
+
+        measure_norms(self.encoder, len(prepared), seen, rng=rng)
 
     @torch.no_grad()
     def encode(self, seen: Any) -> Float[Tensor, "n latent"]:
@@ -236,5 +249,5 @@ class _DepthEncoder(nn.Module):
 
 def _head(width: int, hidden: int, latent_dim: int) -> nn.Module:
     return nn.Sequential(
-        nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, latent_dim)
+        nn.Linear(width, hidden), RowNorm(hidden), nn.ReLU(), nn.Linear(hidden, latent_dim)
     )

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shapegen.base import Autoencoder
+from shapegen.core.batch_norm import RowNorm
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.latent import check_codes
 from shapegen.core.noise import standard_normal
@@ -74,8 +75,8 @@ class PartGeometry(Autoencoder):
         self.mean = nn.Linear(width, width)
         self.logvar = nn.Linear(width, width)
         self.decoder = nn.Sequential(
-            *(nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()),
-            *(nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()),
+            *(nn.Linear(width, width), RowNorm(width), nn.ReLU()),
+            *(nn.Linear(width, width), RowNorm(width), nn.ReLU()),
             nn.Linear(width, 3 * config.points),
         )
 

@@ -246,6 +246,24 @@ def test_an_autoencoder_samples_from_the_codes_it_was_trained_on() -> None:
     assert model.sample(2).points.shape == (2, 24, 3)
 
 
+def test_codes_of_averaged_weights_are_those_of_training(tmp_path: Path) -> None:
+    model, shapes = build(), clouds(64)
+    settings = {"epochs": 25, "batch_size": 16, "learning_rate": 1e-2, "ema": 0.99}
+    shapegen.fit(model, shapes, settings, out=tmp_path, progress=False)
+    codes, prepared = model.encode(shapes), model.prepare(shapes)
+    with torch.no_grad():
+        batch = model.encoder.train()(prepared).mean
+    assert float((codes - batch).square().mean()) < 0.3 * float(batch.var())
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_batch_of_one_cloud_can_be_trained_on(count: int, tmp_path: Path) -> None:
+    model = build()
+    settings = {"epochs": 2, "batch_size": 4}
+    shapegen.fit(model, clouds(count), settings, out=tmp_path, progress=False)
+    assert bool(torch.isfinite(model.sample(2).points).all())
+
+
 # Settings ----------------------------------------------------------------------------------
 
 

@@ -129,15 +129,11 @@ def test_codes_stand_still_in_the_end() -> None:
     loss_of(model, step=4)[0].backward()
     assert model.encoder.mean[0].weight.grad is not None
     model.zero_grad()
-    statistics = {name: value.clone() for name, value in model.encoder.named_buffers()}
     loss_of(model, step=5)[0].backward()
     changed = {
         name.split(".")[0] for name, each in model.named_parameters() if each.grad is not None
     }
     assert changed == {"latent_flow"}
-    for name, value in model.encoder.named_buffers():
-        assert torch.equal(value, statistics[name])
-    assert model.encoder.training
 
 
 class Constant(nn.Module):
