@@ -129,7 +129,7 @@ def solve(problem: Problem, solver: Solver, *, pilot: Problem | None = None) -> 
         pilot: The same problem on some of the points: the steps are chosen on it.
 
     Raises:
-        RuntimeError: The adaptive solver gave up after ``max_num_steps``.
+        ArithmeticError: The adaptive solver gave up after ``max_num_steps``.
     """
     if not solver.adaptive:
         return march(problem, _equal(solver.steps), solver.method)
@@ -270,7 +270,7 @@ def _options(problem: Problem, solver: Solver) -> dict[str, object]:
 def _fall_back(problem: Problem, solver: Solver, reason: str) -> Solution:
     """Fixed steps where the adaptive solver got stuck."""
     if "max_num_steps" in reason:
-        raise RuntimeError(
+        raise ArithmeticError(
             f"{solver.method} needs more than {solver.max_num_steps} steps at atol "
             f"{solver.atol:g}, rtol {solver.rtol:g}: the vector field is too stiff"
         )

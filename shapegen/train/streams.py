@@ -18,7 +18,7 @@ Reason = Literal["time", "interrupted"]
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss or a weight is not finite any more."""
+    """A loss or a weight is not finite any more, or a loss could not be computed."""
 
 
 def derived(seed: int, *purpose: object) -> torch.Generator:

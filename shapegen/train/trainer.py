@@ -132,9 +132,12 @@ class Trainer:
             (self.prepared[share].to(self.fabric.device), weight)
             for share, weight in parallel.cut(indices, self.fabric, self.config.accumulate)
         ]
-        failed = self.descent.step(shares, self.step, self.steps, self.means)
+        try:
+            failed = self.descent.step(shares, self.step, self.steps, self.means)
+        except ArithmeticError as error:
+            raise self._diverged(str(error)) from None
         if failed is not None:
-            raise self._diverged(f"the loss `{failed}`")
+            raise self._diverged(f"the loss `{failed}` is not finite")
         self.step += 1
 
     def _report(self, progress: Progress) -> None:
@@ -143,7 +146,7 @@ class Trainer:
             count, values = self.means.count, self.means.take()
             for name, value in values.items():
                 if not math.isfinite(value):
-                    raise self._diverged(f"the loss `{name}`")
+                    raise self._diverged(f"the loss `{name}` is not finite")
             now = time.monotonic()
             seconds, self.logged_at = now - self.logged_at, now
             shapes = count * len(self.prepared) / self.per_epoch
@@ -178,7 +181,7 @@ class Trainer:
     def _save(self, *, validate: bool, draw: bool) -> None:
         for name, tensor in self.model.state_dict().items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                raise self._diverged(f"the weight `{name}`")
+                raise self._diverged(f"the weight `{name}` is not finite")
         rng = self._random_states()
         weights, improved = self.descent.weights, False
         with self._apart():
@@ -309,7 +312,7 @@ class Trainer:
 
     def _diverged(self, what: str) -> TrainingDiverged:
         return TrainingDiverged(
-            f"{what} is not finite at step {self.step} (epoch "
+            f"{what} at step {self.step} (epoch "
             f"{self.step / self.per_epoch:.1f}); the checkpoints in {self.folder} are of before; "
             "try a lower train.learning_rate or set train.clip"
         )
