@@ -23,6 +23,7 @@ from shapegen.points.pointflow_figures import held_out_halves
 from shapegen.points.pointflow_networks import CloudEncoder
 
 LATENT, BATCH, SEEN, TARGETS, RATE = 128, 16, 256, 512, 1e-3
+ENCODER = (64, 128, 256)
 
 
 class Coupling(nn.Module):
@@ -32,7 +33,7 @@ class Coupling(nn.Module):
         super().__init__()
         from zuko.flows import NSF
 
-        self.encoder = CloudEncoder(LATENT)
+        self.encoder = CloudEncoder(LATENT, ENCODER)
         # Two passes: every transform is a coupling layer.
         self.flow = NSF(3, context=LATENT, transforms=8, hidden_features=(128, 128), passes=2)
 
@@ -42,14 +43,14 @@ class Coupling(nn.Module):
         return found
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coupling", description=__doc__)
     parser.add_argument("train")
     parser.add_argument("held_out")
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     train = read_point_clouds(options.train).points
     scale = measure(train)

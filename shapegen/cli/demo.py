@@ -60,7 +60,7 @@ def _samples(model: GenerativeModel, name: str, folder: Path, seed: int) -> Pict
 
 
 def _walk(model: GenerativeModel, name: str, folder: Path, seed: int) -> list[Animation]:
-    """An interpolation between the first sample and the first with another number of parts."""
+    """An interpolation from the first sample to the first with another number of parts."""
     import torch
 
     from shapegen.base import LatentModel
@@ -80,7 +80,8 @@ def _walk(model: GenerativeModel, name: str, folder: Path, seed: int) -> list[An
     place = folder / name / "interpolation"
     draw.write_files(place, shapes, "glb", model=name, a=seeds[0], b=seeds[other])
     write_animation(scenes, place / "animation.gif", SIZE)
-    text = f"From sample 0 to sample {other}, whose structure differs, in {STEPS} steps."
+    differs = ", whose structure differs," if sizes[other] != sizes[0] else ""
+    text = f"From sample 0 to sample {other}{differs} in {STEPS} steps."
     return [Animation(f"{name}: interpolation", animation_frames(scenes, SIZE), text=text)]
 
 

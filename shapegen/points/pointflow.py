@@ -249,11 +249,17 @@ class PointFlow(Autoencoder):
         Raises:
             ValueError: Codes of another shape or not finite, or no points.
         """
-        count = self.config.num_points if num_points is None else num_points
+        z = self._codes(z)
+        return self._flown(z, self._points_of_noise(len(z), num_points, rng))
+
+    def _points_of_noise(
+        self, clouds: int, count: int | None, rng: torch.Generator | None
+    ) -> Tensor:
+        if count is None:
+            count = self.config.sample_points or self.config.num_points
         if count < 1:
             raise ValueError(f"a cloud needs at least one point; got {count}")
-        z = self._codes(z)
-        return self._flown(z, self.base_noise((len(z), count, 3), self.config.truncation, rng=rng))
+        return self.base_noise((clouds, count, 3), self.config.truncation, rng=rng)
 
     def _codes(self, z: Tensor) -> Tensor:
         latent_walks.check_codes(z, self.latent_dim)
@@ -294,8 +300,7 @@ class PointFlow(Autoencoder):
             base, _ = self.latent_flow(ends)
             codes = self.latent_flow.generate(latent_walks.interpolate(base[0], base[1], steps))
             codes[0], codes[-1] = ends
-        count = self.config.num_points if num_points is None else num_points
-        noise = self.base_noise((1, count, 3), self.config.truncation, rng=rng)
+        noise = self._points_of_noise(1, num_points, rng)
         return self._flown(codes, noise.expand(steps, -1, -1))
 
     @torch.no_grad()
@@ -317,8 +322,7 @@ class PointFlow(Autoencoder):
         if steps < 2:
             raise ValueError(f"a trajectory needs at least 2 steps; got {steps}")
         code = self._codes(z[None] if z.ndim == 1 else z[:0])
-        count = self.config.num_points if num_points is None else num_points
-        points = self.base_noise((1, count, 3), self.config.truncation, rng=rng)
+        points = self._points_of_noise(1, num_points, rng)
         frames = played(self.point_flow, points, code, steps)
         return PointClouds(torch.cat(frames) * self.scale + self.centre)
 

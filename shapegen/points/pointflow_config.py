@@ -108,7 +108,9 @@ class PointFlowConfig:
     weights: LikelihoodWeights = field(default_factory=LikelihoodWeights)
     matching: Matching = field(default_factory=Matching)
     num_points: int = 2048
-    """Points of a shape that are drawn for a training step, and that a sample has."""
+    """Points of a shape that are drawn for a training step."""
+    sample_points: int | None = None
+    """Points of a sample; null: ``num_points``. Any number can be asked for."""
     normalise: Literal["set", "shape"] = "set"
     """Mean and spread of all training shapes together, or of each by itself: then samples are in
     units of a shape's own spread, and likelihoods are given its mean and spread."""
@@ -129,6 +131,8 @@ class PointFlowConfig:
             widths = getattr(self, name)
             if not widths or min(widths) < 1:
                 raise ValueError(f"{name} must be widths of at least 1; got {list(widths)}")
+        if self.sample_points is not None and self.sample_points < 1:
+            raise ValueError(f"sample_points must be at least 1; got {self.sample_points}")
         for name in ("truncation", "latent_truncation"):
             bound = getattr(self, name)
             if bound is not None and not bound > 0:

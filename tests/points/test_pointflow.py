@@ -256,6 +256,17 @@ def test_codes_of_averaged_weights_are_those_of_training(tmp_path: Path) -> None
     assert float((codes - batch).square().mean()) < 0.3 * float(batch.var())
 
 
+def test_a_sample_has_as_many_points_as_are_asked_for() -> None:
+    assert stirred().sample(2).points.shape == (2, 24, 3)
+    model = stirred(sample_points=40)
+    codes = torch.zeros(3, 4)
+    assert model.sample(2).points.shape == (2, 40, 3)
+    assert model.sample(2, num_points=7).points.shape == (2, 7, 3)
+    assert model.decode(codes).points.shape == (3, 40, 3)
+    assert model.interpolate(codes[0], codes[1], 5).points.shape == (5, 40, 3)
+    assert model.trajectory(codes[0], 5).points.shape == (5, 40, 3)
+
+
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_batch_of_one_cloud_can_be_trained_on(count: int, tmp_path: Path) -> None:
     model = build()
@@ -273,6 +284,7 @@ def test_a_batch_of_one_cloud_can_be_trained_on(count: int, tmp_path: Path) -> N
         ({"latent_dim": 0}, "pointflow.latent_dim must be at least 1; got 0"),
         ({"hidden": []}, "pointflow.hidden must be widths of at least 1; got []"),
         ({"truncation": 0.0}, "pointflow.truncation must be above 0, or null for none"),
+        ({"sample_points": 0}, "pointflow.sample_points must be at least 1; got 0"),
         ({"bn_lag": 1.0}, "pointflow.bn_lag must be from 0 to below 1; got 1.0"),
         ({"end_time": 0.0}, "pointflow.end_time must be above 0; got 0.0"),
         ({"matching": {"times": 3}}, "targets must be a multiple of times 3; got 512"),
