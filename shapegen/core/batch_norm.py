@@ -35,7 +35,7 @@ class RowNorm(nn.BatchNorm1d):
 def measure_norms(
     module: nn.Module,
     count: int,
-    inputs: Callable[[Tensor], Tensor],
+    forward: Callable[[Tensor], object],
     *,
     rng: torch.Generator | None = None,
 ) -> None:
@@ -47,9 +47,21 @@ def measure_norms(
     Args:
         module: Keeps its mode and its weights.
         count: Of items of the training data; :data:`ITEMS` of them are used at most.
-        inputs: Gives the module's input for indices of items.
+        forward: Shows the module the items at some indices, on the CPU, as in training.
         rng: Which are used, on the CPU.
     """
     order = torch.randperm(count, generator=rng)[:ITEMS]
     parts = order.tensor_split(math.ceil(len(order) / BATCH))
-    update_bn((inputs(part) for part in parts), module)
+    update_bn(parts, _Shown(module, forward))
+
+
+class _Shown(nn.Module):
+    """A module whose input is indices of items."""
+
+    def __init__(self, module: nn.Module, forward: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.module, self.show = module, forward
+        self.train(module.training)
+
+    def forward(self, indices: Tensor) -> object:
+        return self.show(indices)

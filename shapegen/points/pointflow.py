@@ -168,11 +168,11 @@ class PointFlow(Autoencoder):
     def calibrate(self, prepared: Tensor, *, rng: torch.Generator | None = None) -> None:
         """Measure the encoder's batch norms, and fit the prior of codes where no flow is one."""
 
-        def seen(indices: Tensor) -> Tensor:
+        def show(indices: Tensor) -> object:
             points = resample(prepared[indices], self.config.num_points, rng=rng)
-            return points.to(self.centre.device)
+            return self.encoder(points.to(self.centre.device))
 
-        measure_norms(self.encoder, len(prepared), seen, rng=rng)
+        measure_norms(self.encoder, len(prepared), show, rng=rng)
         if self.mixture is not None:
             self.mixture.fit(self._encode(prepared).mean, rng=rng)
 

@@ -176,10 +176,10 @@ class Abstraction(Autoencoder):
         """Measure the encoder's batch norms."""
         like = next(self.encoder.parameters())
 
-        def seen(indices: Tensor) -> Tensor:
-            return self._drawn(prepared.seen[indices].to(like), rng)
+        def show(indices: Tensor) -> object:
+            return self.encoder(self._drawn(prepared.seen[indices].to(like), rng))
 
-        measure_norms(self.encoder, len(prepared), seen, rng=rng)
+        measure_norms(self.encoder, len(prepared), show, rng=rng)
 
     @torch.no_grad()
     def encode(self, seen: Any) -> Float[Tensor, "n latent"]:

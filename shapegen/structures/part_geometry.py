@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shapegen.base import Autoencoder
-from shapegen.core.batch_norm import RowNorm
+from shapegen.core.batch_norm import RowNorm, measure_norms
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.latent import check_codes
 from shapegen.core.noise import standard_normal
@@ -100,8 +100,7 @@ class PartGeometry(Autoencoder):
             batch: Float[Tensor, "n points 3"], step: int
         ) -> tuple[Tensor, dict[str, Tensor]]:
             config, posterior = self.config, self.posterior(batch)
-            z = posterior.rsample(rng=rng) if config.variational else posterior.mean
-            half = 0.5 * chamfer(self.clouds(z), batch).mean()
+            half = 0.5 * chamfer(self._shown(posterior, rng), batch).mean()
             terms = {"chamfer": config.chamfer_weight * half}
             if config.variational:
                 terms["kl"] = config.kl_weight * posterior.kl_standard().mean()
@@ -109,6 +108,20 @@ class PartGeometry(Autoencoder):
             return total, {name: term.detach() for name, term in terms.items()}
 
         return (Objective("vae" if self.config.variational else "ae", self, loss),)
+
+    def _shown(self, posterior: DiagGaussian, rng: torch.Generator | None) -> Tensor:
+        """What is decoded in training."""
+        return self.clouds(
+            posterior.rsample(rng=rng) if self.config.variational else posterior.mean
+        )
+
+    def calibrate(self, prepared: Tensor, *, rng: torch.Generator | None = None) -> None:
+        """Measure the batch norms of encoder and decoder."""
+
+        def show(indices: Tensor) -> object:
+            return self._shown(self.posterior(prepared[indices].to(self.mean.weight)), rng)
+
+        measure_norms(self, len(prepared), show, rng=rng)
 
     def posterior(self, points: Float[Tensor, "n points 3"]) -> DiagGaussian:
         """The encoder's Gaussians over the latents of unit clouds."""

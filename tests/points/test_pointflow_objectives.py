@@ -134,6 +134,7 @@ def test_codes_stand_still_in_the_end() -> None:
         name.split(".")[0] for name, each in model.named_parameters() if each.grad is not None
     }
     assert changed == {"latent_flow"}
+    assert model.encoder.training
 
 
 class Constant(nn.Module):
