@@ -156,3 +156,19 @@ def outside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     local = np.einsum("bij,nbj->nbi", box_algebra.axes(boxes), points[:, None] - boxes[:, :3])
     distance: np.ndarray = (np.abs(local) - boxes[:, 3:6] / 2).max(2).min(1)
     return distance
+
+
+def test_norms_are_measured_on_the_weights_that_are_saved(
+    model: Abstraction, shapes: PartTrees
+) -> None:
+    data = model.prepare(shapes)
+    seen = data.seen if model.config.source == "depth" else data.seen[:, : model.config.points]
+    with torch.no_grad():
+        for each in model.encoder.parameters():
+            each.mul_(-2)
+        model.encoder.train()
+        wanted = model.encoder(seen)
+    model.eval().calibrate(data, rng=torch.Generator().manual_seed(0))
+    assert not model.encoder.training
+    error = float((model.encode(seen) - wanted).square().mean())
+    assert error < 0.2 * float(wanted.var())

@@ -116,3 +116,17 @@ def test_bad_input_is_refused(shapes: list[PartTree]) -> None:
     for changes, words in (({"points": 0}, "points"), ({"widths": (3, 0)}, "widths")):
         with pytest.raises(ValueError, match=f"{words} must be at least 1"):
             replace(SMALL, **changes)  # type: ignore[arg-type]
+
+
+def test_norms_are_measured_on_the_weights_that_are_saved() -> None:
+    model = small(variational=False)
+    prepared = model.prepare(furniture(6, category="lamp", seed=2))
+    with torch.no_grad():
+        for each in model.parameters():
+            each.mul_(-2)
+        wanted = model.train().clouds(model.posterior(prepared).mean)
+    model.eval().calibrate(prepared, rng=torch.Generator().manual_seed(0))
+    assert not model.decoder.training
+    with torch.no_grad():
+        found = model.clouds(model.posterior(prepared).mean)
+    assert float((found - wanted).square().mean()) < 0.3 * float(wanted.var())
