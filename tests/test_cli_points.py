@@ -42,6 +42,13 @@ def lamps(parts: Path) -> Path:
     return out
 
 
+def test_mixed_precision(parts: Path, lamps: Path, tmp_path: Path) -> None:
+    words = ("train", TINY / "structurenet_points.yaml", *SHORT, "--out", tmp_path)
+    done = run(*words, f"model.geometry.part_weights={parts}", "train.precision=bf16-mixed")
+    assert done.exit_code == 0, done.output
+    assert all(each.isfinite().all() for each in shapegen.load(tmp_path).state_dict().values())
+
+
 def test_the_parts_are_those_that_were_trained(parts: Path, lamps: Path) -> None:
     part = shapegen.load(parts).state_dict()
     model = shapegen.load(lamps).state_dict()

@@ -47,12 +47,12 @@ class CloudEncoder(nn.Module):
         self.logvar = None if deterministic else _head(widths)
 
     def forward(self, points: Float[Tensor, "batch points 3"]) -> DiagGaussian:
-        """Posteriors of clouds, whatever the order of their points."""
+        """Posteriors of clouds, whatever the order of their points, in the points' precision."""
         features = self.points(points)
-        mean = self.mean(features)
-        return DiagGaussian(
-            mean, torch.zeros_like(mean) if self.logvar is None else self.logvar(features)
-        )
+        mean = self.mean(features).to(points.dtype)
+        if self.logvar is None:
+            return DiagGaussian(mean, torch.zeros_like(mean))
+        return DiagGaussian(mean, self.logvar(features).to(points.dtype))
 
 
 def _head(widths: Sequence[int]) -> nn.Sequential:

@@ -30,10 +30,12 @@ def pair_scores(
 ) -> Float[Tensor, "parents rows rows kinds"]:
     """``layer(activation(first_i + second_j))`` of all pairs of one parent's rows.
 
-    It can be differentiated once.
+    It can be differentiated once. Mixed precision does not reach into it.
     """
     score: Callable[..., Tensor] = _PairScores.apply
-    return score(first, second, layer.weight, layer.bias, activation)
+    rows = (each.to(layer.weight.dtype) for each in (first, second))
+    with torch.autocast(first.device.type, enabled=False):
+        return score(*rows, layer.weight, layer.bias, activation)
 
 
 class _PairScores(torch.autograd.Function):

@@ -203,8 +203,10 @@ class StructureNet(Autoencoder):
             self.kind_number[batch.edge_kind],
             roots=self.table.roots.to(z.device),
         )
-        parts = self.head.part_losses(found, self.head.rows(batch), batch)
-        return parts | hierarchy | self.head.relation_losses(found, batch)
+        with torch.autocast(z.device.type, enabled=False):
+            parts = self.head.part_losses(found, self.head.rows(batch), batch)
+            relations = self.head.relation_losses(found, batch)
+        return parts | hierarchy | relations
 
     def losses(
         self, batch: TreeBatch, z: Float[Tensor, "shapes latent"]

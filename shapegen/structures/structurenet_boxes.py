@@ -143,8 +143,11 @@ class BoxDecoder(nn.Module):
         """Centre, size and quaternion: three layers in the authors' code."""
 
     def forward(self, latents: Float[Tensor, "*n feature"]) -> Float[Tensor, "*n 10"]:
-        """Centres in (-1, 1) and lengths in (0, 2) if bounded; quaternions are of length 1."""
-        out = self.out(self.activation(self.mlp(latents)))
+        """Centres in (-1, 1) and lengths in (0, 2) if bounded; quaternions are of length 1.
+
+        In full precision, whatever the layers run in: distances of boxes need it.
+        """
+        out = self.out(self.activation(self.mlp(latents))).to(self.out.weight.dtype)
         centre, size, turn = out.split([3, 3, 4], dim=-1)
         turn = turn + turn.new_tensor([1.0, 0.0, 0.0, 0.0])
         turn = turn / (1e-12 + turn.norm(dim=-1, keepdim=True))

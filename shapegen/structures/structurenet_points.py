@@ -187,8 +187,8 @@ class PartDecoder(nn.Module):
         """Centre, scale and feature: three layers in the authors' code."""
 
     def forward(self, latents: Float[Tensor, "*n feature"]) -> Float[Tensor, "*n row"]:
-        """Centres in (-1, 1) and scales in (0, 1) if bounded."""
-        out = self.out(latents)
+        """Centres in (-1, 1) and scales in (0, 1) if bounded; in full precision, as places are."""
+        out = self.out(latents).to(self.out.weight.dtype)
         centre, scale, feature = out.split([3, 1, out.shape[-1] - PLACE], dim=-1)
         if self.bounded:
             return torch.cat([torch.tanh(centre), torch.sigmoid(scale), feature], dim=-1)
