@@ -1,0 +1,104 @@
+r"""Autoregressive models: every value given those before it.
+
+.. math:: \log p(x) = \sum_t \log p(x_t \mid x_{<t})
+
+A network scores all values at once from their shifted selves; a process draws them one by one.
+Both must say the same: :func:`stepwise_log_prob` of a process is the oracle of a network's score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+State = TypeVar("State")
+
+
+def shifted(values: Tensor, dim: int, *, start: Tensor | float = 0.0) -> Tensor:
+    """What is known where a value is predicted: the one before it along ``dim``.
+
+    Args:
+        values: At least one along ``dim``.
+        dim: Axis of the order.
+        start: What stands before the first one; it must fit where that is.
+    """
+    before = values.narrow(dim, 0, values.shape[dim] - 1)
+    first = torch.zeros_like(values.narrow(dim, 0, 1)) + start
+    return torch.cat([first.to(values.dtype), before], dim)
+
+
+@runtime_checkable
+class Process(Protocol[State]):
+    """A model that is told one value after the other, the whole batch at once."""
+
+    def start(self, n: int) -> State:
+        """Before the first value of ``n`` sequences."""
+        ...
+
+    def predict(self, state: State) -> torch.distributions.Distribution:
+        """Of the next value; its batch shape begins with the sequences."""
+        ...
+
+    def advance(self, state: State, value: Tensor) -> State:
+        """Be told the next value."""
+        ...
+
+
+@torch.no_grad()
+def draw(
+    process: Process[State],
+    n: int,
+    steps: int,
+    choose: Callable[[torch.distributions.Distribution], Tensor],
+) -> Tensor:
+    """Draw ``n`` sequences of ``steps`` values ``(n, steps, ...)``, each given those before it.
+
+    Args:
+        process: Predicts the next value.
+        n: Sequences.
+        steps: Values of each.
+        choose: A value from what is predicted: it holds the random stream, or takes the mode.
+    """
+    state = process.start(n)
+    values = []
+    for _ in range(steps):
+        values.append(choose(process.predict(state)))
+        state = process.advance(state, values[-1])
+    return torch.stack(values, 1)
+
+
+def stepwise_log_prob(process: Process[State], values: Tensor) -> Tensor:
+    """Log-probability of sequences ``(n, steps, ...)`` in nats, one value a sequence."""
+    state = process.start(len(values))
+    total = torch.zeros(len(values))
+    for value in values.unbind(1):
+        total = total + process.predict(state).log_prob(value).flatten(1).sum(1).to(total)
+        state = process.advance(state, value)
+    return total
+
+
+def influences(
+    function: Callable[[Tensor], Tensor], inputs: Tensor
+) -> Bool[Tensor, "outputs inputs"]:
+    """Which inputs an output depends on, by gradients: what is causal has a triangle.
+
+    A gradient that vanishes by chance hides an influence; random weights in double precision and
+    smooth activations leave none to chance.
+
+    Args:
+        function: From ``(positions, ...)`` to ``(positions, ...)``.
+        inputs: ``(positions, ...)``.
+    """
+    inputs = inputs.detach().requires_grad_()
+    outputs = function(inputs)
+    rows = []
+    for output in outputs:
+        (gradient,) = torch.autograd.grad(
+            output.sum(), inputs, retain_graph=True, materialize_grads=True
+        )
+        rows.append(gradient.flatten(1).abs().sum(1) > 0)
+    return torch.stack(rows)
