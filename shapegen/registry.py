@@ -73,6 +73,25 @@ MODELS: dict[str, Entry] = {
         paper="Yang et al., PointFlow: 3D Point Cloud Generation with Continuous Normalizing "
         "Flows, 2019",
     ),
+    "autoencoder": Entry(
+        module="shapegen.images.autoencoder",
+        model="ImageAutoencoder",
+        config="AutoencoderConfig",
+        family="images",
+        summary="a network to a short code and one back, by squared errors",
+        capabilities=("encode", "reconstruct", "interpolate"),
+        paper="Hinton and Salakhutdinov, Reducing the Dimensionality of Data with Neural "
+        "Networks, 2006",
+    ),
+    "vae": Entry(
+        module="shapegen.images.vae",
+        model="VAE",
+        config="VAEConfig",
+        family="images",
+        summary="variational and importance-weighted autoencoder",
+        capabilities=("encode", "reconstruct", "interpolate"),
+        paper="Kingma and Welling, Auto-Encoding Variational Bayes, 2014",
+    ),
 }
 
 

@@ -30,12 +30,18 @@ HEAVY = {
     "open3d",
     "PIL",
     "scipy",
+    "sklearn",
     "tensorboard",
     "torch_geometric",
     "torchdiffeq",
     "trimesh",
 }
-DISTRIBUTIONS = {"PIL": "pillow", "torch_geometric": "torch-geometric", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "torch_geometric": "torch-geometric",
+    "yaml": "pyyaml",
+}
 OPTIONAL = {"h5py", "open3d", "tensorboard"}
 
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -40,6 +40,17 @@ class DiagGaussian:
         r""":math:`\mathrm{KL}(q \,\|\, N(0, I))` in nats, summed over the dimensions."""
         return self.kl_standard_per_dim().sum(-1)
 
+    def kl_with_free_bits(self, free: float) -> Float[Tensor, ""]:
+        r"""Mean KL divergence of a batch in nats, every dimension counted as at least ``free``.
+
+        .. math:: \sum_j \max\bigl(\lambda,\, \mathbb{E}_x \mathrm{KL}_j\bigr)
+
+        Reference: Kingma et al., *Improving Variational Inference with Inverse Autoregressive
+        Flow*, 2016, equation 15, https://arxiv.org/abs/1606.04934.
+        """
+        per_dim = self.kl_standard_per_dim().flatten(0, -2).mean(0)
+        return per_dim.clamp(min=free).sum() if free > 0 else per_dim.sum()
+
     def entropy(self) -> Float[Tensor, "*batch"]:
         r"""Differential entropy in nats, summed over the dimensions.
 

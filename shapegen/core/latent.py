@@ -73,6 +73,22 @@ def arithmetic(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     return a - b + c
 
 
+def normal_grid(steps: int) -> Tensor:
+    r"""Latents ``(steps * steps, 2)`` in rows from the top: quantiles of N(0, 1) both ways.
+
+    .. math:: z_{ij} = (\Phi^{-1}(p_j), \Phi^{-1}(1 - p_i)), \qquad p_i = (i + \tfrac12) / n
+
+    Raises:
+        ValueError: Fewer than one step.
+    """
+    if steps < 1:
+        raise ValueError(f"a grid needs at least one step; got {steps}")
+    shares = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
+    quantiles = torch.special.ndtri(shares).float()
+    rows, columns = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
+    return torch.stack([columns, rows], -1).view(-1, 2)
+
+
 def check_codes(z: Tensor, latent_dim: int) -> None:
     """Refuse what no decoder takes.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from shapegen.data.furniture import CATEGORIES, furniture
+from shapegen.data.image_sets import digits, furniture_images
 from shapegen.data.point_sets import POINTS, sample_part_trees
+from shapegen.images.images import Images
 from shapegen.points.point_clouds import PointClouds
 from shapegen.structures.part_tree import PartTrees
 
@@ -17,23 +19,33 @@ _POINTS: dict[str, str | None] = {
     "furniture-points": None,
     **{f"furniture-{category}-points": category for category in CATEGORIES},
 }
+_IMAGES: dict[str, str | None] = {
+    "furniture-images": None,
+    **{f"furniture-{category}-images": category for category in CATEGORIES},
+}
 
 
 def catalog() -> dict[str, str]:
     """Name of every data set, with one line about it."""
     kinds = f"{', '.join(f'{category}s' for category in CATEGORIES)} in turn"
-    return {
+    sets = {
         name: f"procedural part trees: {_kind(category, kinds)}, with labels and exact relations"
         for name, category in _FURNITURE.items()
-    } | {
+    }
+    sets |= {
         name: f"procedural point clouds: {_kind(category, kinds)}, on the outer surface"
         for name, category in _POINTS.items()
     }
+    sets |= {
+        name: f"procedural images: {_kind(category, kinds)}, 32 x 32 in colour, labelled"
+        for name, category in _IMAGES.items()
+    }
+    return sets | {"digits": "scikit-learn's handwritten digits: 1797, 8 x 8 in grey, labelled"}
 
 
 def make(
     name: str, *, count: int, seed: int = 0, start: int = 0, points: int = POINTS
-) -> PartTrees | PointClouds:
+) -> PartTrees | PointClouds | Images:
     """Make a data set.
 
     Args:
@@ -51,6 +63,11 @@ def make(
     if name in _POINTS:
         trees = furniture(count, category=_POINTS[name], seed=seed, start=start)
         return sample_part_trees(trees, points, seed=seed)
+    if name in _IMAGES:
+        trees = furniture(count, category=_IMAGES[name], seed=seed, start=start)
+        return furniture_images(trees)
+    if name == "digits":
+        return digits(count, seed=seed, start=start)
     near = get_close_matches(name, list(catalog()), n=3) or list(catalog())
     raise ValueError(f"no data set is called {name!r}; nearest: {', '.join(near)}")
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from shapegen.data.id_lists import read_listed
 from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.formats.compressed import existing
+from shapegen.images.files import READ_EXTENSIONS as IMAGE_EXTENSIONS
+from shapegen.images.files import holds_images, read_images
+from shapegen.images.images import Images
 from shapegen.points.files import OWN_EXTENSIONS, point_cloud_files, read_point_clouds
 from shapegen.points.point_clouds import PointClouds
 from shapegen.points.shapenet import pc15k_folder
@@ -22,7 +25,7 @@ from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.repair import RepairReport
 
 
-def read(path: str | Path) -> PartTrees | PointClouds:
+def read(path: str | Path) -> PartTrees | PointClouds | Images:
     """Read shapes from a file or a folder of files; what it holds says of which kind they are.
 
     Bad boxes are mended by the rules of :mod:`shapegen.structures.repair` and warned of; for the
@@ -36,7 +39,8 @@ def read(path: str | Path) -> PartTrees | PointClouds:
             lists ids: the shapes on it are read (:mod:`shapegen.data.id_lists`). Point clouds
             (``.npz`` with ``points``, ``.npy``, ``.xyz``, ``.h5``, ``.ply`` or ``.glb`` without
             triangles, ``.txt`` with a point a line) as in
-            :func:`shapegen.points.files.read_point_clouds`.
+            :func:`shapegen.points.files.read_point_clouds`. Images (MNIST's idx, ``.npz`` with
+            ``images``, ``.png``, ``.jpg``) as in :func:`shapegen.images.files.read_images`.
 
     Raises:
         FileNotFoundError: There is nothing at ``path``; the message names the nearest file.
@@ -45,11 +49,15 @@ def read(path: str | Path) -> PartTrees | PointClouds:
     if pc15k_folder(path) is not None or _holds_clouds(existing(path)):
         return read_point_clouds(path)
     path = Path(path)
+    if path.is_file() and holds_images(path):
+        return read_images(path)
     if path.is_dir():
         meshes = sorted(p for p in path.iterdir() if extension_of(p) in MESH_EXTENSIONS)
         try:
             part_tree_files(path)
         except ValueError:
+            if not meshes and holds_images(path):
+                return read_images(path)
             if not meshes:
                 raise
             return PartTrees([tree for mesh in meshes for tree in import_file(mesh)])
@@ -63,7 +71,8 @@ def read(path: str | Path) -> PartTrees | PointClouds:
         report.warn(path, stacklevel=2)
         return listed
     if extension not in READ_EXTENSIONS:
-        accepted = ", ".join(dict.fromkeys((*READ_EXTENSIONS, *MESH_EXTENSIONS, *OWN_EXTENSIONS)))
+        kinds = (*READ_EXTENSIONS, *MESH_EXTENSIONS, *OWN_EXTENSIONS, *IMAGE_EXTENSIONS)
+        accepted = ", ".join(dict.fromkeys(kinds))
         raise ValueError(
             f"{path}: shapes are read from {accepted}; got {extension or 'no extension'}"
         )

@@ -157,16 +157,17 @@ def _numbers(values: Any) -> Tensor:
 
 
 def _checked(pixels: Tensor) -> Tensor:
-    if pixels.ndim != 4 or pixels.shape[1] not in CHANNELS or 0 in pixels.shape:
+    if pixels.ndim != 4 or pixels.shape[1] not in CHANNELS or 0 in pixels.shape[1:]:
         raise ValueError(
             "pixels must be (batch, channels, height, width) with 1 or 3 channels; "
             f"got {tuple(pixels.shape)}"
         )
     if not bool(torch.isfinite(pixels).all()):
         raise ValueError("pixels must be finite; got NaN or infinity")
-    low, high = float(pixels.min()), float(pixels.max())
-    if low < -1 or high > 1:
-        raise ValueError(f"pixels must be in [-1, 1]; got {low:g} to {high:g}")
+    if bool((pixels.abs() > 1).any()):
+        raise ValueError(
+            f"pixels must be in [-1, 1]; got {float(pixels.min()):g} to {float(pixels.max()):g}"
+        )
     return pixels
 
 
