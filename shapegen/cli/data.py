@@ -14,6 +14,7 @@ from shapegen.cli.app import app
 from shapegen.core import boxes as box_algebra
 
 if TYPE_CHECKING:
+    from shapegen.images.images import Images
     from shapegen.points.point_clouds import PointClouds
     from shapegen.structures.part_tree import PartTrees
 
@@ -137,13 +138,17 @@ def info(
     if _is_model(path):
         _model_info(path)
         return
+    from shapegen.images.images import Images
     from shapegen.points.point_clouds import PointClouds
 
     shapes = shapegen.read(path)
+    if tree is not None and isinstance(shapes, PointClouds | Images):
+        kind = "point clouds" if isinstance(shapes, PointClouds) else "images"
+        raise ValueError(f"{path} holds {kind}, which have no hierarchy to show")
     if isinstance(shapes, PointClouds):
-        if tree is not None:
-            raise ValueError(f"{path} holds point clouds, which have no hierarchy to show")
         facts = _cloud_facts(shapes)
+    elif isinstance(shapes, Images):
+        facts = _image_facts(shapes)
     elif tree is not None:
         if tree >= len(shapes):
             raise ValueError(f"{path} holds {len(shapes)} shapes, numbered from 0; got {tree}")
@@ -229,6 +234,19 @@ def _cloud_facts(clouds: PointClouds) -> dict[str, str]:
         "size": f"median {' x '.join(f'{size:.3g}' for size in sizes)} (x, y, z)",
         "mean": ", ".join(f"{value:.4g}" for value in found.mean.flatten().tolist()),
         "spread": f"{float(found.std):.4g} (one standard deviation about the mean)",
+    }
+
+
+def _image_facts(images: Images) -> dict[str, str]:
+    """What a set of images holds, in numbers."""
+    channels, height, width = images.pixels.shape[1:]
+    labels = [] if images.labels is None else images.labels.tolist()
+    return {
+        "images": f"{len(images)}",
+        "size": f"{height} x {width}, {'grey' if channels == 1 else 'colour'}",
+        "brightness": f"mean {float(images.pixels.mean() + 1) / 2:.3f} of 1",
+        "labels": ", ".join(f"{label}: {n}" for label, n in sorted(Counter(labels).items()))
+        or "none",
     }
 
 

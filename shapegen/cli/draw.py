@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from shapegen.base import GenerativeModel, LatentModel
 
-FORMATS = ("glb", "obj", "ply", "stl", "json", "npz", "npy", "xyz", "png")
-"""Extensions of single shapes; not every kind of shapes has all of them."""
+FORMATS = ("auto", "glb", "obj", "ply", "stl", "json", "npz", "npy", "xyz", "png")
+"""Extensions of single shapes; not every kind of shapes has all of them. ``auto``: ``png`` of
+images, else ``glb``."""
 
 
 def check_format(extension: str) -> str:
@@ -121,7 +122,7 @@ def write_files(
 ) -> list[str]:
     """Write a file a shape and the manifest of them; give the files' names.
 
-    Point clouds as ``npz`` are one file, ``samples.npz``.
+    Point clouds and images as ``npz`` are one file, ``samples.npz``.
 
     Args:
         folder: Made if missing.
@@ -130,11 +131,14 @@ def write_files(
         seeds: Of every shape, for the manifest.
         **facts: What else the manifest says.
     """
+    from shapegen.images.images import Images
     from shapegen.points.point_clouds import PointClouds
 
     facts["count"] = len(shapes)
-    if extension == "npz" and isinstance(shapes[0], PointClouds):
-        PointClouds.join(shapes).write(folder / "samples.npz")
+    if extension == "auto":
+        extension = "png" if isinstance(shapes[0], Images) else "glb"
+    if extension == "npz" and isinstance(shapes[0], PointClouds | Images):
+        type(shapes[0]).join(shapes).write(folder / "samples.npz")
         shared = {} if seeds is None else {"sample_seeds": list(seeds)}
         write_manifest(folder, ["samples.npz"], [None], **facts, **shared)
         return ["samples.npz"]

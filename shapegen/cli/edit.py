@@ -48,7 +48,7 @@ def resample(
     strength: Annotated[
         float, typer.Option("--strength", min=0, max=1, help="How far from the shape, 0 to 1.")
     ] = 1.0,
-    format: Format = "glb",
+    format: Format = "auto",
     device: Device = "auto",
 ) -> None:
     """Keep some parts of a shape and draw the rest anew: numbered files and contact.png."""
@@ -95,7 +95,7 @@ def swap(
     alone: Annotated[
         bool, typer.Option("--alone", help="Leave the part's symmetric partners as they are.")
     ] = False,
-    format: Format = "glb",
+    format: Format = "auto",
 ) -> None:
     """Put a part of another shape in the place of a part: one file, contact.png and pairs.png."""
     from shapegen.structures import editing
@@ -123,7 +123,7 @@ def move(
     ] = (1.0, 1.0, 1.0),
     turn: Annotated[float, typer.Option("--turn", help="Degrees about --axis.")] = 0.0,
     axis: Annotated[Literal["x", "y", "z"], typer.Option("--axis", help="x, y or z.")] = "y",
-    format: Format = "glb",
+    format: Format = "auto",
 ) -> None:
     """Move a part and let its relations follow: one file, contact.png and pairs.png."""
     import numpy as np
@@ -146,7 +146,7 @@ def arithmetic(
     b: Term,
     c: Term,
     out: Out,
-    format: Format = "glb",
+    format: Format = "auto",
     device: Device = "auto",
 ) -> None:
     """Decode the latent A - B + C: what A is to B, the result is to C."""

@@ -17,7 +17,12 @@ Model = Annotated[
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same files.")]
 Format = Annotated[
-    str, typer.Option("--format", "-f", help="glb, obj, ply, stl, json, npz, npy, xyz or png.")
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        help="auto (png of images, else glb), glb, obj, ply, stl, json, npz, npy, xyz or png.",
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
@@ -28,7 +33,7 @@ def sample(
     out: Out,
     n: Annotated[int, typer.Option("-n", "--count", min=1, help="How many.")] = 24,
     seed: Seed = 0,
-    format: Format = "glb",
+    format: Format = "auto",
     points: Annotated[
         int | None, typer.Option("--points", min=1, help="Points of a shape, for point clouds.")
     ] = None,
@@ -56,7 +61,7 @@ def reconstruct(
     data: Annotated[Path, typer.Argument(help="A file of shapes.")],
     out: Out,
     n: Annotated[int | None, typer.Option("-n", "--count", min=1, help="Only the first.")] = None,
-    format: Format = "glb",
+    format: Format = "auto",
     device: Device = "auto",
 ) -> None:
     """Encode shapes and decode them again: numbered files, and pairs.png to compare."""
@@ -87,7 +92,7 @@ def interpolate(
     out: Out,
     steps: Annotated[int, typer.Option("--steps", help="Shapes on the way, ends included.")] = 8,
     animate: Annotated[bool, typer.Option("--animate", help="Write animation.gif too.")] = False,
-    format: Format = "glb",
+    format: Format = "auto",
     device: Device = "auto",
 ) -> None:
     """Walk between two latents: numbered files, contact.png and, if wanted, animation.gif."""

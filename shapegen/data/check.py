@@ -18,6 +18,7 @@ from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.data.part_points import check_part_points, folders_beside, geometry_problems
 from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.npz import array_shapes, read_arrays
+from shapegen.images.files import holds_images, read_images
 from shapegen.points.files import OWN_EXTENSIONS, holds_points, read_point_clouds
 from shapegen.structures.files import (
     JSON_EXTENSIONS,
@@ -122,7 +123,7 @@ def _check_path(path: Path, found: _Findings) -> None:
     if path.is_dir():
         _check_folder(path, found)
         return
-    checker = _CHECKERS.get(extension_of(path))
+    checker = _check_images if holds_images(path) else _CHECKERS.get(extension_of(path))
     if checker is None:
         accepted = ", ".join(_CHECKERS)
         raise ValueError(
@@ -137,6 +138,9 @@ def _check_folder(path: Path, found: _Findings) -> None:
         _check_part_trees(path, found)
         return
     files = sorted(p for p in path.iterdir() if p.is_file() and extension_of(p) in _CHECKERS)
+    if not files and holds_images(path):
+        _check_images(path, found)
+        return
     if not files:
         raise ValueError(f"{path} holds no file of a kind that is read")
     kinds: Counter[str] = Counter()
@@ -267,6 +271,15 @@ def _check_clouds(path: Path, found: _Findings) -> None:
     copies = len(clouds) - len({cloud.points.numpy().tobytes() for cloud in clouds})
     if copies:
         found.notes.append(f"{path}: {copies} shapes have the points of another one")
+
+
+def _check_images(path: Path, found: _Findings) -> None:
+    found.kind = "images"
+    images = read_images(path)
+    found.counts.update(shapes=len(images))
+    copies = len(images) - len({each.pixels.numpy().tobytes() for each in images})
+    if copies:
+        found.notes.append(f"{path}: {copies} images have the pixels of another one")
 
 
 def _check_mesh(path: Path, found: _Findings) -> None:

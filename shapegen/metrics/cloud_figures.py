@@ -36,10 +36,9 @@ DISTANCES = {
 }
 """What names of figures contain, and what ``settings`` say of it."""
 
-_FIGURES = ("mmd-{}", "mmd-{}-sample", "cov-{}", "1nna-{}", "1nna-{}-sample", "1nna-{}-reference")
-NAMES = (*(figure.format(name) for name in DISTANCES for figure in _FIGURES), "jsd")
+NAMES = (*(figure.format(name) for name in DISTANCES for figure in sets.FIGURES), "jsd")
 """All figures."""
-METRICS = (*(figure.format("cd") for figure in _FIGURES), "jsd")
+METRICS = (*(figure.format("cd") for figure in sets.FIGURES), "jsd")
 """Those that are measured where nothing else is asked for: the exact EMD takes minutes."""
 
 
@@ -81,7 +80,7 @@ class CloudMetrics:
     @property
     def distances(self) -> tuple[str, ...]:
         """Keys of :data:`DISTANCES` that the figures are made of."""
-        used = [n for n in DISTANCES if any(f.format(n) in self.metrics for f in _FIGURES)]
+        used = [n for n in DISTANCES if any(f.format(n) in self.metrics for f in sets.FIGURES)]
         return tuple(used)
 
     def normalised(self, clouds: Tensor) -> Tensor:
@@ -116,13 +115,9 @@ class CloudMetrics:
     def _items(self, name: str, ours: Tensor) -> dict[str, Any]:
         """What every shape adds to the figures of one distance, which are the means of it."""
         across = self.matrix(name, ours, self._reference)
-        values: list[Any] = [across.min(0), across.min(1), sets.covered(across)]
-        if any(figure.format(name) in self.metrics for figure in _FIGURES[3:]):
-            inside = self.matrix(name, ours)
-            sample, reference = sets.told_apart(inside, across, self._reference_inside(name))
-            values += [np.concatenate([sample, reference]), sample, reference]
-        named = zip(_FIGURES, values, strict=False)
-        return {figure.format(name): each for figure, each in named}
+        if not any(figure.format(name) in self.metrics for figure in sets.FIGURES[3:]):
+            return sets.shares(name, across)
+        return sets.shares(name, across, self.matrix(name, ours), self._reference_inside(name))
 
     def _reference_inside(self, name: str) -> Array:
         if name not in self._inside:

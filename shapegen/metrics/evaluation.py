@@ -21,6 +21,7 @@ from shapegen.metrics.comparison import (
     trivial_baseline,
 )
 from shapegen.metrics.draws import Figures, mean_of_draws
+from shapegen.metrics.image_evaluation import evaluate_images, is_images
 from shapegen.metrics.reconstruction import unexpanded
 from shapegen.metrics.teacher_forcing import teacher_forced
 from shapegen.metrics.validity import validity_shares
@@ -92,7 +93,8 @@ def evaluate(
     """Measure a model that generates part trees, such as GRASS.
 
     A StructureNet is measured by its hierarchies (:mod:`shapegen.metrics.hierarchy_evaluation`), a
-    model of point clouds as :mod:`shapegen.metrics.cloud_evaluation` says.
+    model of point clouds as :mod:`shapegen.metrics.cloud_evaluation` says, one of images as
+    :mod:`shapegen.metrics.image_evaluation` does.
 
     Args:
         model: In eval mode.
@@ -117,6 +119,8 @@ def evaluate(
     """
     if is_clouds(data_test):
         return evaluate_clouds(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
+    if is_images(data_test):
+        return evaluate_images(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
     draws = DRAWS if draws is None else draws
     if hasattr(model, "decode_structures"):
         # The model's own modules, torch_geometric among them, are loaded by now.

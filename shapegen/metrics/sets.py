@@ -19,10 +19,37 @@ Mo et al., *StructureNet*, 2019, section 5 (quality; what it calls coverage is t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+
+FIGURES = ("mmd-{}", "mmd-{}-sample", "cov-{}", "1nna-{}", "1nna-{}-sample", "1nna-{}-reference")
+"""Names of the figures that :func:`shares` gives the parts of, with the distance in them."""
+
+
+def shares(
+    name: str,
+    generated_reference: ArrayLike,
+    generated: ArrayLike | None = None,
+    reference: ArrayLike | None = None,
+) -> dict[str, NDArray[np.float64] | NDArray[np.bool_]]:
+    """What every shape adds to the figures of one distance, which are the means of it.
+
+    Args:
+        name: Of the distance.
+        generated_reference: Distances.
+        generated: Distances inside; without them there is no 1-NNA.
+        reference: The same.
+    """
+    across = _matrix(generated_reference)
+    values: list[Any] = [across.min(0), across.min(1), covered(across)]
+    if generated is not None and reference is not None:
+        sample, other = told_apart(generated, across, reference)
+        values += [np.concatenate([sample, other]), sample, other]
+    return {figure.format(name): each for figure, each in zip(FIGURES, values, strict=False)}
 
 
 def coverage(generated_reference: ArrayLike) -> float:

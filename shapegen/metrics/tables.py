@@ -67,9 +67,14 @@ def evaluation_table(result: Mapping[str, Any]) -> Table:
 
 def _cloud_table(result: Mapping[str, Any]) -> Table:
     settings = result["settings"]
+    measured = (
+        f"{settings['points']} points, preset {settings['preset']}"
+        if settings.get("points")
+        else f"images, distance: {settings['distance']}"
+    )
     title = (
-        f"{settings['samples']} samples against {settings['reference']} of {settings['points']} "
-        f"points, preset {settings['preset']}, {settings['train']} for training"
+        f"{settings['samples']} samples against {settings['reference']} of {measured}, "
+        f"{settings['train']} for training"
     )
     generation = {"model": result["metrics"], **_ends(result["intervals"])}
     generation |= {"floor": result["floor"], settings["baseline"]: result["baseline"]}

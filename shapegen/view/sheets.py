@@ -36,7 +36,9 @@ def thumbnails(
         style: Default: on white.
     """
     scenes = list(scenes)
-    camera: Camera | None = scene_camera(*scenes) if same_scale and scenes else None
+    # Images have no place in space, and a camera nothing to look at.
+    placed = [scene for scene in scenes if len(scene.images) < len(scene)]
+    camera: Camera | None = scene_camera(*placed) if same_scale and placed else None
     return [thumbnail(scene, size, camera=camera, style=style) for scene in scenes]
 
 
