@@ -6,6 +6,7 @@ from shapegen.formats.picture_files import turntable
 from shapegen.formats.png import write_png
 from shapegen.view.animation import animation_frames, write_animation
 from shapegen.view.gallery import Animation, Pairs, Pictures, Table, write_gallery
+from shapegen.view.plots import image_rows, scatter, write_rows, write_scatter
 from shapegen.view.sheets import contact_sheet, pair_sheet, thumbnails
 from shapegen.view.window import show
 
@@ -17,7 +18,9 @@ __all__ = [
     "Table",
     "animation_frames",
     "contact_sheet",
+    "image_rows",
     "pair_sheet",
+    "scatter",
     "scene_camera",
     "show",
     "thumbnail",
@@ -27,4 +30,6 @@ __all__ = [
     "write_gallery",
     "write_gif",
     "write_png",
+    "write_rows",
+    "write_scatter",
 ]
