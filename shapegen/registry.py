@@ -91,6 +91,23 @@ MODELS: dict[str, Entry] = {
         summary="variational and importance-weighted autoencoder",
         capabilities=("encode", "reconstruct", "interpolate"),
         paper="Kingma and Welling, Auto-Encoding Variational Bayes, 2014",
+    "pixelcnn": Entry(
+        module="shapegen.images.pixelcnn",
+        model="PixelCNN",
+        config="PixelCNNConfig",
+        family="images",
+        summary="convolutions over the pixels before one, masked or gated, given a label or not",
+        capabilities=("log_prob", "complete"),
+        paper="van den Oord et al., Conditional Image Generation with PixelCNN Decoders, 2016",
+    ),
+    "pixelrnn": Entry(
+        module="shapegen.images.pixelrnn",
+        model="PixelRNN",
+        config="PixelRNNConfig",
+        family="images",
+        summary="LSTMs over the pixels before one, row by row or along the diagonals",
+        capabilities=("log_prob", "complete"),
+        paper="van den Oord et al., Pixel Recurrent Neural Networks, 2016",
     ),
 }
 

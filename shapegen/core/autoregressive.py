@@ -9,7 +9,7 @@ Both must say the same: :func:`stepwise_log_prob` of a process is the oracle of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool
@@ -32,6 +32,15 @@ def shifted(values: Tensor, dim: int, *, start: Tensor | float = 0.0) -> Tensor:
 
 
 @runtime_checkable
+class Predicted(Protocol):
+    """A distribution of the next value: torch's, or another that knows its log-probabilities."""
+
+    def log_prob(self, value: Tensor, /) -> Tensor:
+        """In nats, a number for every number of the value."""
+        ...
+
+
+@runtime_checkable
 class Process(Protocol[State]):
     """A model that is told one value after the other, the whole batch at once."""
 
@@ -39,7 +48,7 @@ class Process(Protocol[State]):
         """Before the first value of ``n`` sequences."""
         ...
 
-    def predict(self, state: State) -> torch.distributions.Distribution:
+    def predict(self, state: State) -> Predicted:
         """Of the next value; its batch shape begins with the sequences."""
         ...
 
@@ -53,7 +62,9 @@ def draw(
     process: Process[State],
     n: int,
     steps: int,
-    choose: Callable[[torch.distributions.Distribution], Tensor],
+    choose: Callable[[Any], Tensor],
+    *,
+    given: Tensor | None = None,
 ) -> Tensor:
     """Draw ``n`` sequences of ``steps`` values ``(n, steps, ...)``, each given those before it.
 
@@ -62,12 +73,14 @@ def draw(
         n: Sequences.
         steps: Values of each.
         choose: A value from what is predicted: it holds the random stream, or takes the mode.
+        given: The first values ``(n, at most steps, ...)``: told, not drawn.
     """
     state = process.start(n)
-    values = []
-    for _ in range(steps):
-        values.append(choose(process.predict(state)))
-        state = process.advance(state, values[-1])
+    values = [] if given is None else list(given[:, :steps].unbind(1))
+    for number in range(steps):
+        if number >= len(values):
+            values.append(choose(process.predict(state)))
+        state = process.advance(state, values[number])
     return torch.stack(values, 1)
 
 

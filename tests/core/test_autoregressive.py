@@ -56,6 +56,19 @@ def test_draws_have_their_probabilities(rng: torch.Generator) -> None:
     torch.testing.assert_close(shares, expected, atol=0.015, rtol=0)
 
 
+def test_values_that_are_given_are_told_first(rng: torch.Generator) -> None:
+    def choose(predicted: Distribution) -> Tensor:
+        return torch.bernoulli(predicted.mean, generator=rng)
+
+    given = torch.tensor([[[1.0], [1.0]]]).expand(20000, -1, -1)
+    drawn = draw(Chain(), 20000, 3, choose, given=given)
+    assert torch.equal(drawn[:, :2], given)
+    # In closed form: s(.7 (2 1 + 1) - .5).
+    expected = torch.tensor(1.6).sigmoid()
+    torch.testing.assert_close(drawn[:, 2].mean(), expected, atol=0.015, rtol=0)
+    assert torch.equal(draw(Chain(), 20000, 1, choose, given=given), given[:, :1])
+
+
 def test_influences_are_a_triangle_of_what_is_causal() -> None:
     values = torch.randn(5, 2, dtype=torch.float64)
     causal = influences(lambda x: shifted(x, 0).cumsum(0), values)
