@@ -91,6 +91,7 @@ MODELS: dict[str, Entry] = {
         summary="variational and importance-weighted autoencoder",
         capabilities=("encode", "reconstruct", "interpolate"),
         paper="Kingma and Welling, Auto-Encoding Variational Bayes, 2014",
+    ),
     "pixelcnn": Entry(
         module="shapegen.images.pixelcnn",
         model="PixelCNN",
