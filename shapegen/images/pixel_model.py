@@ -7,12 +7,12 @@ What models differ in is the network from the pixels before one to its features.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -21,7 +21,8 @@ from shapegen.base import GenerativeModel, Likelihood
 from shapegen.core.autoregressive import draw
 from shapegen.core.likelihoods import LEVELS, binarised, bits_per_dim, levels_of, pixels_of
 from shapegen.core.objective import Objective
-from shapegen.images.images import CHANNELS, Images
+from shapegen.images.images import Images
+from shapegen.images.labels import LabelledPixels, checked_labels
 from shapegen.images.pixel_heads import Head, PixelHead
 from shapegen.images.pixel_process import (
     Evaluation,
@@ -30,6 +31,7 @@ from shapegen.images.pixel_process import (
     images_of,
     sequences,
 )
+from shapegen.images.validity import binarised_once, check_size, checked_pixels
 
 CHUNK_IMAGES = 100
 """Images that are scored at once."""
@@ -39,10 +41,10 @@ CHUNK_IMAGES = 100
 class PixelConfig:
     """Options of every autoregressive model of images."""
 
-    height: int = 28
-    width: int = 28
     channels: int = 1
     """Of an image: 1 grey, 3 red, green and blue."""
+    size: tuple[int, int] = (28, 28)
+    """Height and width of an image."""
     classes: int = 0
     """Numbers of classes that images are drawn given; 0: none are given."""
     head: Head = "bernoulli"
@@ -58,37 +60,14 @@ class PixelConfig:
     """Of the hidden layer between features and distributions."""
 
     def __post_init__(self) -> None:
-        for name in ("height", "width", "mixtures", "head_dim"):
+        check_size(self.channels, self.size)
+        for name in ("mixtures", "head_dim"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        if self.channels not in CHANNELS:
-            raise ValueError(f"channels must be 1 or 3; got {self.channels}")
         if self.classes < 0:
             raise ValueError(f"classes must be at least 0; got {self.classes}")
         if self.levels < 2:
             raise ValueError(f"levels must be at least 2; got {self.levels}")
-
-
-@dataclass(frozen=True)
-class LabelledPixels:
-    """What the losses take: pixels, and where the model is conditional labels."""
-
-    pixels: Tensor
-    """``(batch, channels, height, width)`` in -1 to 1."""
-    labels: Tensor | None
-    """``(batch,)``."""
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def __getitem__(self, indices: Tensor) -> LabelledPixels:
-        labels = None if self.labels is None else self.labels[indices]
-        return LabelledPixels(self.pixels[indices], labels)
-
-    def to(self, device: torch.device) -> LabelledPixels:
-        """The same on a device."""
-        labels = None if self.labels is None else self.labels.to(device)
-        return LabelledPixels(self.pixels.to(device), labels)
 
 
 class PixelModel(GenerativeModel, Likelihood):
@@ -126,7 +105,7 @@ class PixelModel(GenerativeModel, Likelihood):
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of an image."""
-        return self.config.channels, self.config.height, self.config.width
+        return self.config.channels, *self.config.size
 
     # Data and training ---------------------------------------------------------------------
 
@@ -204,9 +183,7 @@ class PixelModel(GenerativeModel, Likelihood):
         """
         images = self._images(shapes)
         if self.config.head == "bernoulli":
-            uniforms = np.random.RandomState(1).uniform(size=tuple(images.pixels.shape))
-            white = torch.from_numpy(uniforms) < (images.pixels.double() + 1) / 2
-            images = Images(torch.where(white, 1.0, -1.0), images.labels)
+            images = Images(binarised_once(images.pixels), images.labels)
         nats = -self.log_prob(images).double().mean()
         bits = bits_per_dim(nats, images.pixels[0].numel())
         return {"nats": float(nats), "bits/dim": float(bits)}
@@ -248,8 +225,9 @@ class PixelModel(GenerativeModel, Likelihood):
             TypeError: No images.
             ValueError: Images as in :meth:`log_prob`, or a number of rows that they have not.
         """
-        if not 0 <= rows <= self.config.height:
-            raise ValueError(f"rows must be from 0 to {self.config.height}; got {rows}")
+        height = self.config.size[0]
+        if not 0 <= rows <= height:
+            raise ValueError(f"rows must be from 0 to {height}; got {rows}")
         images = self._images(images)
         kept = self.prepare(Images(images.pixels, images.labels)).pixels[:, :, :rows]
         if self.config.head == "bernoulli" and self.config.binarise:
@@ -284,11 +262,10 @@ class PixelModel(GenerativeModel, Likelihood):
         device = self._like.device
         on_device = None if labels is None else labels.to(device)
         given = None if kept is None else sequences(kept.to(device))
-        numbers = self.config.channels * self.config.height * self.config.width
         values = draw(
             self.process(on_device),
             n,
-            numbers,
+            math.prod(self.shape),
             lambda predicted: predicted.sample(rng=rng),
             given=given,
         )
@@ -302,24 +279,13 @@ class PixelModel(GenerativeModel, Likelihood):
 
     def _images(self, shapes: Any) -> Images:
         images = Images.of(shapes)
-        if tuple(images.pixels.shape[1:]) != self.shape:
-            wanted, got = (
-                " x ".join(map(str, each)) for each in (self.shape, images.pixels.shape[1:])
-            )
-            raise ValueError(
-                f"this model is of images of {wanted} (channels, height, width); got {got}"
-            )
+        checked_pixels(images, self.config.channels, self.config.size)
         return images
 
     def _labels_of(self, images: Images) -> Tensor | None:
         if not self.config.classes:
             return None
-        if images.labels is None:
-            raise ValueError(
-                f"this model is conditional on {self.config.classes} classes: "
-                "images need labels; got none"
-            )
-        return self._checked(images.labels)
+        return checked_labels(images.labels, self.config.classes)
 
     def _labels_to_draw(
         self, n: int, labels: Sequence[int] | Tensor | None, rng: torch.Generator | None
@@ -338,15 +304,7 @@ class PixelModel(GenerativeModel, Likelihood):
                 f"labels must be one whole number a sample ({n}); got {tuple(given.shape)} "
                 f"{given.dtype}"
             )
-        return self._checked(given.long())
-
-    def _checked(self, labels: Tensor) -> Tensor:
-        low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high >= self.config.classes:
-            raise ValueError(
-                f"labels must be from 0 to {self.config.classes - 1}; got {low} to {high}"
-            )
-        return labels
+        return checked_labels(given.long(), self.config.classes)
 
 
 def _check_black_and_white(pixels: Tensor, remedy: str) -> None:
