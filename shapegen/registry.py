@@ -73,6 +73,24 @@ MODELS: dict[str, Entry] = {
         paper="Yang et al., PointFlow: 3D Point Cloud Generation with Continuous Normalizing "
         "Flows, 2019",
     ),
+    "realnvp": Entry(
+        module="shapegen.images.realnvp",
+        model="RealNVP",
+        config="RealNVPConfig",
+        family="images",
+        summary="flow of images by couplings of checkerboards and of channels",
+        capabilities=("encode", "reconstruct", "interpolate", "log_prob"),
+        paper="Dinh et al., Density Estimation Using Real NVP, 2017",
+    ),
+    "glow": Entry(
+        module="shapegen.images.glow",
+        model="Glow",
+        config="GlowConfig",
+        family="images",
+        summary="flow of images with learned 1x1 convolutions between its couplings",
+        capabilities=("encode", "reconstruct", "interpolate", "log_prob"),
+        paper="Kingma and Dhariwal, Glow: Generative Flow with Invertible 1x1 Convolutions, 2018",
+    ),
 }
 
 
