@@ -120,6 +120,24 @@ MODELS: dict[str, Entry] = {
         capabilities=("log_prob", "complete"),
         paper="van den Oord et al., Pixel Recurrent Neural Networks, 2016",
     ),
+    "realnvp": Entry(
+        module="shapegen.images.realnvp",
+        model="RealNVP",
+        config="RealNVPConfig",
+        family="images",
+        summary="flow of images by couplings of checkerboards and of channels",
+        capabilities=("encode", "reconstruct", "interpolate", "log_prob"),
+        paper="Dinh et al., Density Estimation Using Real NVP, 2017",
+    ),
+    "glow": Entry(
+        module="shapegen.images.glow",
+        model="Glow",
+        config="GlowConfig",
+        family="images",
+        summary="flow of images with learned 1x1 convolutions between its couplings",
+        capabilities=("encode", "reconstruct", "interpolate", "log_prob"),
+        paper="Kingma and Dhariwal, Glow: Generative Flow with Invertible 1x1 Convolutions, 2018",
+    ),
 }
 
 
