@@ -29,7 +29,8 @@ def gate(x: Float[Tensor, "batch double *places"]) -> Float[Tensor, "batch half 
     Reference: van den Oord et al., *Conditional Image Generation with PixelCNN Decoders*, 2016,
     equation 2, https://arxiv.org/abs/1606.05328.
     """
-    a, b = x.chunk(2, 1)
+    # Copies: of a half, strided in memory, bfloat16 is computed number by number, at half the speed.
+    a, b = (half.clone() for half in x.chunk(2, 1))
     return a.tanh() * b.sigmoid()
 
 
@@ -128,10 +129,9 @@ class GatedNetwork(nn.Module):
         labels: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch features height width"]:
         """Features of what comes before every pixel."""
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
         v, h = shifted(pixels, ROWS), shifted(pixels, COLUMNS)
         for layer in self.layers:
-            v, h = layer(v, h, labels)
+            v, h = (x.contiguous(memory_format=torch.channels_last) for x in layer(v, h, labels))
         return h
 
 
@@ -243,7 +243,7 @@ class MaskedNetwork(nn.Module):
         labels: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch features height width"]:
         """Features of what comes before every pixel."""
-        x = self.first(pixels.contiguous(memory_format=torch.channels_last))
+        x = self.first(pixels).contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             x = block(x, labels)
         return x

@@ -81,7 +81,7 @@ def test_gradients_reach_every_parameter(case: str, kind: str) -> None:
     loss, terms = objective.loss(batch, 0)
     loss.backward()
     numbers = pixels[0].numel()
-    assert float(terms["bits/dim"]) == pytest.approx(loss.item() / numbers / math.log(2))
+    assert terms["bits/dim"].item() == pytest.approx(loss.item() / numbers / math.log(2))
     reached = {
         name: parameter.grad is not None and bool(parameter.grad.any())
         for name, parameter in model.named_parameters()
