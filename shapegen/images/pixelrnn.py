@@ -21,8 +21,7 @@ from shapegen.images.row_lstm import RowLSTMEvaluation, RowLSTMNetwork
 class PixelRNNConfig(PixelConfig):
     """Options of :class:`PixelRNN`."""
 
-    height: int = 8
-    width: int = 8
+    size: tuple[int, int] = (8, 8)
     network: Literal["row", "diagonal"] = "diagonal"
     """``row``: Row LSTM, fast, which sees a triangle above a pixel; ``diagonal``: Diagonal BiLSTM,
     which sees all that is before."""

@@ -29,7 +29,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def build(case: str, height: int = 3, width: int = 3, **changes: Any) -> PixelModel:
     """A model with weights from seed 0, larger than first ones, so that all matter."""
     name, sizes = CASES[case]
-    sizes = {"height": height, "width": width, "first_kernel": 3, "head_dim": 8} | sizes | changes
+    sizes = {"size": (height, width), "first_kernel": 3, "head_dim": 8} | sizes | changes
     with seeded(0):
         model = registry.build(name, **sizes)
         assert isinstance(model, PixelModel)

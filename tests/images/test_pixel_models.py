@@ -41,7 +41,7 @@ def test_probabilities_of_all_images_sum_to_one(case: str) -> None:
 )
 def test_every_head_sums_to_one(case: str, levels: int, changes: dict[str, Any]) -> None:
     model = build(case, height=1, **({"levels": levels} | changes)).double()
-    pixels = everything(levels, model.config.channels, 1, model.config.width)
+    pixels = everything(levels, *model.shape)
     for label in range(max(1, model.config.classes)):
         log_prob = model.log_prob(Images(pixels, torch.full((len(pixels),), label)))
         assert float(log_prob.exp().sum()) == pytest.approx(1, abs=1e-5)
@@ -196,7 +196,7 @@ def test_levels_are_those_of_the_model() -> None:
     ("changes", "message"),
     [
         ({"channels": 2}, "pixelcnn.channels must be 1 or 3; got 2"),
-        ({"height": 0}, "pixelcnn.height must be at least 1; got 0"),
+        ({"size": (0, 8)}, "at least 1; got [0, 8]"),
         ({"classes": -1}, "pixelcnn.classes must be at least 0; got -1"),
         ({"levels": 1}, "pixelcnn.levels must be at least 2; got 1"),
         ({"kernel": 4}, "pixelcnn.kernel must be odd and at least 3; got 4"),
