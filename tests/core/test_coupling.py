@@ -135,6 +135,25 @@ def _moved(norm: ActNorm, x: Tensor) -> Tensor:
         return ((2 * x + 1 + norm.shift) * norm.log_scale.exp()).mean((0, 2, 3))
 
 
+def test_processes_measure_actnorm_on_all_their_batches(
+    rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, others = torch.randn(2, 7, 3, generator=rng)
+    everything = torch.cat([own, others[:4]])
+    around = others[:4] - everything.mean(0)
+    # What the other process has to add: its count, its sum, its squares around the common mean.
+    theirs = iter([torch.tensor([4.0]), others[:4].sum(0), around.square().sum(0)])
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda total: total.add_(next(theirs)))
+    shared = ActNorm(3, event_ndim=1).train()
+    shared(own)
+    monkeypatch.undo()
+    alone = ActNorm(3, event_ndim=1).train()
+    alone(everything)
+    torch.testing.assert_close(shared.shift, alone.shift)
+    torch.testing.assert_close(shared.log_scale, alone.log_scale)
+
+
 def test_a_constant_channel_does_not_break_actnorm() -> None:
     norm = ActNorm(2, event_ndim=1).train()
     z, log_det = norm(torch.tensor([[3.0, 1.0], [3.0, 2.0]]))

@@ -26,9 +26,9 @@ def density(request: pytest.FixtureRequest) -> ToyDensity:
 def test_densities_add_up_to_one_and_draws_follow_them(
     density: ToyDensity, rng: torch.Generator
 ) -> None:
-    points, cell = grid(density.reach, 300)
+    points, cell = grid(density.reach, 240)
     probability = density.log_prob(points).exp() * cell
-    assert float(probability.sum()) == pytest.approx(1, abs=1e-3)
+    assert float(probability.sum()) == pytest.approx(1, abs=2e-3)
     x = density.sample(20000, rng=rng)
     assert x.dtype == torch.float64
     assert x.abs().max() < density.reach
@@ -56,9 +56,9 @@ def test_entropies_are_means_of_minus_the_log_density(
 
 
 def test_known_entropies() -> None:
-    # Eight Gaussians six deviations apart are almost without overlap.
+    # Eight Gaussians, the neighbours 6.1 deviations apart, overlap a little.
     apart = math.log(8) + math.log(2 * math.pi * math.e * 0.5**2 / 2)
-    assert apart - 0.004 < toy_density("eight-gaussians").entropy() < apart
+    assert apart - 0.01 < toy_density("eight-gaussians").entropy() < apart
     assert toy_density("checkerboard").entropy() == math.log(32)
     one = Blobs(count=1, radius=1.0, radial=0.5, tangential=0.2, twist=0.9)
     # A twist leaves areas as they are.
@@ -111,9 +111,8 @@ def continuous(density: ToyDensity, steps: int, rng: torch.Generator) -> Bijecti
 @pytest.mark.parametrize(
     ("name", "fit", "steps", "bound"),
     [
-        pytest.param("eight-gaussians", coupled, 300, 0.30, id="couplings, eight Gaussians"),
-        pytest.param("two-moons", coupled, 300, 0.15, id="couplings, two moons"),
-        pytest.param("two-moons", continuous, 300, 0.15, id="continuous, two moons"),
+        pytest.param("two-moons", coupled, 300, 0.15, id="couplings"),
+        pytest.param("eight-gaussians", continuous, 300, 0.15, id="continuous"),
         pytest.param(
             "eight-gaussians", coupled, 3000, 0.10, id="couplings, long", marks=pytest.mark.slow
         ),
