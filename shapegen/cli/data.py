@@ -14,6 +14,7 @@ from shapegen.cli.app import app
 from shapegen.core import boxes as box_algebra
 
 if TYPE_CHECKING:
+    from shapegen.graphs.graphs import Graphs
     from shapegen.points.point_clouds import PointClouds
     from shapegen.structures.part_tree import PartTrees
 
@@ -137,13 +138,17 @@ def info(
     if _is_model(path):
         _model_info(path)
         return
+    from shapegen.graphs.graphs import Graphs
     from shapegen.points.point_clouds import PointClouds
 
     shapes = shapegen.read(path)
+    if tree is not None and isinstance(shapes, PointClouds | Graphs):
+        kind = "point clouds" if isinstance(shapes, PointClouds) else "graphs"
+        raise ValueError(f"{path} holds {kind}, which have no hierarchy to show")
     if isinstance(shapes, PointClouds):
-        if tree is not None:
-            raise ValueError(f"{path} holds point clouds, which have no hierarchy to show")
         facts = _cloud_facts(shapes)
+    elif isinstance(shapes, Graphs):
+        facts = _graph_facts(shapes)
     elif tree is not None:
         if tree >= len(shapes):
             raise ValueError(f"{path} holds {len(shapes)} shapes, numbered from 0; got {tree}")
@@ -229,6 +234,22 @@ def _cloud_facts(clouds: PointClouds) -> dict[str, str]:
         "size": f"median {' x '.join(f'{size:.3g}' for size in sizes)} (x, y, z)",
         "mean": ", ".join(f"{value:.4g}" for value in found.mean.flatten().tolist()),
         "spread": f"{float(found.std):.4g} (one standard deviation about the mean)",
+    }
+
+
+def _graph_facts(graphs: Graphs) -> dict[str, str]:
+    """What a set of graphs holds, in numbers."""
+    from shapegen.metrics.graph_validity import is_connected
+
+    degrees = np.concatenate([graphs.degrees(number) for number in range(len(graphs))])
+    connected = sum(is_connected(graphs, number) for number in range(len(graphs)))
+    return {
+        "graphs": f"{len(graphs)}",
+        "nodes": _spread(list(graphs.sizes)),
+        "edges": _spread([len(edges) for edges in graphs.edges]),
+        "degrees": _spread(degrees.tolist()),
+        "connected": f"{connected}",
+        "names": f"{len({name for name in graphs.names if name})}",
     }
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from shapegen.data.furniture import CATEGORIES, furniture
+from shapegen.data.graph_sets import GRAPH_SETS, make_graphs
 from shapegen.data.point_sets import POINTS, sample_part_trees
+from shapegen.graphs.graphs import Graphs
 from shapegen.points.point_clouds import PointClouds
 from shapegen.structures.part_tree import PartTrees
 
@@ -22,25 +24,27 @@ _POINTS: dict[str, str | None] = {
 def catalog() -> dict[str, str]:
     """Name of every data set, with one line about it."""
     kinds = f"{', '.join(f'{category}s' for category in CATEGORIES)} in turn"
-    return {
+    furniture_sets = {
         name: f"procedural part trees: {_kind(category, kinds)}, with labels and exact relations"
         for name, category in _FURNITURE.items()
     } | {
         name: f"procedural point clouds: {_kind(category, kinds)}, on the outer surface"
         for name, category in _POINTS.items()
     }
+    return furniture_sets | {name: f"graphs: {each.summary}" for name, each in GRAPH_SETS.items()}
 
 
 def make(
     name: str, *, count: int, seed: int = 0, start: int = 0, points: int = POINTS
-) -> PartTrees | PointClouds:
+) -> PartTrees | PointClouds | Graphs:
     """Make a data set.
 
     Args:
         name: A key of :func:`catalog`.
         count: Number of shapes, at least 1.
         seed: The same seed gives the same shapes, however many are asked for.
-        start: Number of the first shape; disjoint ranges make a training and a test set.
+        start: Number of the first shape; disjoint ranges make a training and a test set (but for
+            sets of graphs "in turn", which begin again).
         points: Points of a shape, for the sets of point clouds.
 
     Raises:
@@ -51,6 +55,8 @@ def make(
     if name in _POINTS:
         trees = furniture(count, category=_POINTS[name], seed=seed, start=start)
         return sample_part_trees(trees, points, seed=seed)
+    if name in GRAPH_SETS:
+        return make_graphs(name, count, seed=seed, start=start)
     near = get_close_matches(name, list(catalog()), n=3) or list(catalog())
     raise ValueError(f"no data set is called {name!r}; nearest: {', '.join(near)}")
 

@@ -18,6 +18,7 @@ from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.data.part_points import check_part_points, folders_beside, geometry_problems
 from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.npz import array_shapes, read_arrays
+from shapegen.graphs.files import holds_graphs, read_graphs
 from shapegen.points.files import OWN_EXTENSIONS, holds_points, read_point_clouds
 from shapegen.structures.files import (
     JSON_EXTENSIONS,
@@ -77,10 +78,10 @@ def check(path: str | Path, *, vocabulary: Vocabulary | None = None) -> CheckRep
 
     Args:
         path: Part trees (StructureNet JSON, ``.npz``, GRASS ``.mat``), point clouds (``.npz``,
-            ``.npy``, ``.xyz``, ``.ply``, ...), other arrays (``.npz``), a mesh, a checkpoint
-            (``.safetensors``), a configuration (``.yaml``), a table of labels (``.txt``), or a
-            folder of such files. ``NAME_hier`` is held against ``NAME_geo`` beside it, and
-            the other way round.
+            ``.npy``, ``.xyz``, ``.ply``, ...), graphs, other arrays (``.npz``), a mesh, a
+            checkpoint (``.safetensors``), a configuration (``.yaml``), a table of labels
+            (``.txt``), or a folder of such files. ``NAME_hier`` is held against ``NAME_geo``
+            beside it, and the other way round.
         vocabulary: Labels that part trees may have.
     """
     found = _Findings(str(path), vocabulary)
@@ -121,6 +122,11 @@ class _Findings:
 def _check_path(path: Path, found: _Findings) -> None:
     if path.is_dir():
         _check_folder(path, found)
+        return
+    if holds_graphs(path):
+        found.kind = "graphs"
+        graphs = read_graphs(path)
+        found.counts.update(graphs=len(graphs), nodes=sum(graphs.sizes))
         return
     checker = _CHECKERS.get(extension_of(path))
     if checker is None:

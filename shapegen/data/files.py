@@ -7,6 +7,8 @@ from pathlib import Path
 from shapegen.data.id_lists import read_listed
 from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.formats.compressed import existing
+from shapegen.graphs.files import graph_files, read_graphs
+from shapegen.graphs.graphs import Graphs
 from shapegen.points.files import OWN_EXTENSIONS, point_cloud_files, read_point_clouds
 from shapegen.points.point_clouds import PointClouds
 from shapegen.points.shapenet import pc15k_folder
@@ -22,7 +24,7 @@ from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.repair import RepairReport
 
 
-def read(path: str | Path) -> PartTrees | PointClouds:
+def read(path: str | Path) -> PartTrees | PointClouds | Graphs:
     """Read shapes from a file or a folder of files; what it holds says of which kind they are.
 
     Bad boxes are mended by the rules of :mod:`shapegen.structures.repair` and warned of; for the
@@ -36,7 +38,9 @@ def read(path: str | Path) -> PartTrees | PointClouds:
             lists ids: the shapes on it are read (:mod:`shapegen.data.id_lists`). Point clouds
             (``.npz`` with ``points``, ``.npy``, ``.xyz``, ``.h5``, ``.ply`` or ``.glb`` without
             triangles, ``.txt`` with a point a line) as in
-            :func:`shapegen.points.files.read_point_clouds`.
+            :func:`shapegen.points.files.read_point_clouds`. Graphs (node-link ``.json`` and
+            ``.jsonl``, ``.npz``, ``.graphml``, ``.edgelist``) as in
+            :func:`shapegen.graphs.files.read_graphs`.
 
     Raises:
         FileNotFoundError: There is nothing at ``path``; the message names the nearest file.
@@ -44,6 +48,8 @@ def read(path: str | Path) -> PartTrees | PointClouds:
     """
     if pc15k_folder(path) is not None or _holds_clouds(existing(path)):
         return read_point_clouds(path)
+    if graph_files(path):
+        return read_graphs(path)
     path = Path(path)
     if path.is_dir():
         meshes = sorted(p for p in path.iterdir() if extension_of(p) in MESH_EXTENSIONS)
