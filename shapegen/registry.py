@@ -73,6 +73,27 @@ MODELS: dict[str, Entry] = {
         paper="Yang et al., PointFlow: 3D Point Cloud Generation with Continuous Normalizing "
         "Flows, 2019",
     ),
+    "graphrnn": Entry(
+        module="shapegen.graphs.graphrnn",
+        model="GraphRNN",
+        config="GraphRNNConfig",
+        family="graphs",
+        summary="recurrent networks over the nodes of a graph and the edges of each, with exact "
+        "likelihoods",
+        capabilities=("log_prob",),
+        paper="You et al., GraphRNN: Generating Realistic Graphs with Deep Auto-regressive "
+        "Models, 2018",
+    ),
+    "dgmg": Entry(
+        module="shapegen.graphs.dgmg",
+        model="DGMG",
+        config="DGMGConfig",
+        family="graphs",
+        summary="graphs that grow by decisions of a message passing network, with exact "
+        "likelihoods",
+        capabilities=("log_prob",),
+        paper="Li et al., Learning Deep Generative Models of Graphs, 2018",
+    ),
 }
 
 

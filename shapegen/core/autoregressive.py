@@ -54,6 +54,8 @@ def draw(
     n: int,
     steps: int,
     choose: Callable[[torch.distributions.Distribution], Tensor],
+    *,
+    stop: Callable[[State], bool] | None = None,
 ) -> Tensor:
     """Draw ``n`` sequences of ``steps`` values ``(n, steps, ...)``, each given those before it.
 
@@ -62,10 +64,13 @@ def draw(
         n: Sequences.
         steps: Values of each.
         choose: A value from what is predicted: it holds the random stream, or takes the mode.
+        stop: Whether nothing is left to draw; it is asked before every value but the first.
     """
     state = process.start(n)
-    values = []
+    values: list[Tensor] = []
     for _ in range(steps):
+        if values and stop is not None and stop(state):
+            break
         values.append(choose(process.predict(state)))
         state = process.advance(state, values[-1])
     return torch.stack(values, 1)
@@ -74,7 +79,7 @@ def draw(
 def stepwise_log_prob(process: Process[State], values: Tensor) -> Tensor:
     """Log-probability of sequences ``(n, steps, ...)`` in nats, one value a sequence."""
     state = process.start(len(values))
-    total = torch.zeros(len(values))
+    total = torch.zeros(len(values), device=values.device)
     for value in values.unbind(1):
         total = total + process.predict(state).log_prob(value).flatten(1).sum(1).to(total)
         state = process.advance(state, value)
