@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shapegen import interop, metrics
     from shapegen.checkpoint import load, save
     from shapegen.data.files import read
+    from shapegen.graphs.graphs import Graphs
     from shapegen.points.point_clouds import PointCloud, PointClouds
     from shapegen.registry import build, models
     from shapegen.structures.part_tree import PartTree, PartTrees
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Graphs",
     "PartTree",
     "PartTrees",
     "PointCloud",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Graphs": "shapegen.graphs.graphs",
     "PartTree": "shapegen.structures.part_tree",
     "PartTrees": "shapegen.structures.part_tree",
     "PointCloud": "shapegen.points.point_clouds",

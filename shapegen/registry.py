@@ -138,6 +138,27 @@ MODELS: dict[str, Entry] = {
         capabilities=("encode", "reconstruct", "interpolate", "log_prob"),
         paper="Kingma and Dhariwal, Glow: Generative Flow with Invertible 1x1 Convolutions, 2018",
     ),
+    "graphrnn": Entry(
+        module="shapegen.graphs.graphrnn",
+        model="GraphRNN",
+        config="GraphRNNConfig",
+        family="graphs",
+        summary="recurrent networks over the nodes of a graph and the edges of each, with exact "
+        "likelihoods",
+        capabilities=("log_prob",),
+        paper="You et al., GraphRNN: Generating Realistic Graphs with Deep Auto-regressive "
+        "Models, 2018",
+    ),
+    "dgmg": Entry(
+        module="shapegen.graphs.dgmg",
+        model="DGMG",
+        config="DGMGConfig",
+        family="graphs",
+        summary="graphs that grow by decisions of a message passing network, with exact "
+        "likelihoods",
+        capabilities=("log_prob",),
+        paper="Li et al., Learning Deep Generative Models of Graphs, 2018",
+    ),
 }
 
 

@@ -27,6 +27,7 @@ FAMILIES = LAYERS[2]
 HEAVY = {
     "lightning",
     "matplotlib",
+    "networkx",
     "open3d",
     "PIL",
     "scipy",

@@ -31,6 +31,9 @@ SHORT = (
         ("partgeometry", []),
         ("pointflow", []),
         ("pointflow", ["model.objective=likelihood"]),
+        ("graphrnn", []),
+        ("graphrnn", ["model.edges=independent"]),
+        ("dgmg", []),
     ],
 )
 def test_the_first_loss_is_nearly_that_of_full_precision(

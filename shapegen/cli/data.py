@@ -14,6 +14,7 @@ from shapegen.cli.app import app
 from shapegen.core import boxes as box_algebra
 
 if TYPE_CHECKING:
+    from shapegen.graphs.graphs import Graphs
     from shapegen.images.images import Images
     from shapegen.points.point_clouds import PointClouds
     from shapegen.structures.part_tree import PartTrees
@@ -138,15 +139,19 @@ def info(
     if _is_model(path):
         _model_info(path)
         return
+    from shapegen.graphs.graphs import Graphs
     from shapegen.images.images import Images
     from shapegen.points.point_clouds import PointClouds
+    from shapegen.structures.part_tree import PartTrees
 
     shapes = shapegen.read(path)
-    if tree is not None and isinstance(shapes, PointClouds | Images):
-        kind = "point clouds" if isinstance(shapes, PointClouds) else "images"
+    if tree is not None and not isinstance(shapes, PartTrees):
+        kind = {PointClouds: "point clouds", Graphs: "graphs", Images: "images"}[type(shapes)]
         raise ValueError(f"{path} holds {kind}, which have no hierarchy to show")
     if isinstance(shapes, PointClouds):
         facts = _cloud_facts(shapes)
+    elif isinstance(shapes, Graphs):
+        facts = _graph_facts(shapes)
     elif isinstance(shapes, Images):
         facts = _image_facts(shapes)
     elif tree is not None:
@@ -247,6 +252,22 @@ def _image_facts(images: Images) -> dict[str, str]:
         "brightness": f"mean {float(images.pixels.mean() + 1) / 2:.3f} of 1",
         "labels": ", ".join(f"{label}: {n}" for label, n in sorted(Counter(labels).items()))
         or "none",
+    }
+
+
+def _graph_facts(graphs: Graphs) -> dict[str, str]:
+    """What a set of graphs holds, in numbers."""
+    from shapegen.metrics.graph_validity import is_connected
+
+    degrees = np.concatenate([graphs.degrees(number) for number in range(len(graphs))])
+    connected = sum(is_connected(graphs, number) for number in range(len(graphs)))
+    return {
+        "graphs": f"{len(graphs)}",
+        "nodes": _spread(list(graphs.sizes)),
+        "edges": _spread([len(edges) for edges in graphs.edges]),
+        "degrees": _spread(degrees.tolist()),
+        "connected": f"{connected}",
+        "names": f"{len({name for name in graphs.names if name})}",
     }
 
 

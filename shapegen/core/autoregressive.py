@@ -65,6 +65,7 @@ def draw(
     choose: Callable[[Any], Tensor],
     *,
     given: Tensor | None = None,
+    stop: Callable[[State], bool] | None = None,
 ) -> Tensor:
     """Draw ``n`` sequences of ``steps`` values ``(n, steps, ...)``, each given those before it.
 
@@ -74,10 +75,13 @@ def draw(
         steps: Values of each.
         choose: A value from what is predicted: it holds the random stream, or takes the mode.
         given: The first values ``(n, at most steps, ...)``: told, not drawn.
+        stop: Whether nothing is left to draw; it is asked before every value but the first.
     """
     state = process.start(n)
     values = [] if given is None else list(given[:, :steps].unbind(1))
     for number in range(steps):
+        if number and stop is not None and stop(state):
+            break
         if number >= len(values):
             values.append(choose(process.predict(state)))
         state = process.advance(state, values[number])
@@ -87,7 +91,7 @@ def draw(
 def stepwise_log_prob(process: Process[State], values: Tensor) -> Tensor:
     """Log-probability of sequences ``(n, steps, ...)`` in nats, one value a sequence."""
     state = process.start(len(values))
-    total = torch.zeros(len(values))
+    total = torch.zeros(len(values), device=values.device)
     for value in values.unbind(1):
         total = total + process.predict(state).log_prob(value).flatten(1).sum(1).to(total)
         state = process.advance(state, value)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from shapegen.data.furniture import CATEGORIES, furniture
+from shapegen.data.graph_sets import GRAPH_SETS, make_graphs
 from shapegen.data.image_sets import digits, furniture_images
 from shapegen.data.point_sets import POINTS, sample_part_trees
+from shapegen.graphs.graphs import Graphs
 from shapegen.images.images import Images
 from shapegen.points.point_clouds import PointClouds
 from shapegen.structures.part_tree import PartTrees
@@ -40,19 +42,21 @@ def catalog() -> dict[str, str]:
         name: f"procedural images: {_kind(category, kinds)}, 32 x 32 in colour, labelled"
         for name, category in _IMAGES.items()
     }
+    sets |= {name: f"graphs: {each.summary}" for name, each in GRAPH_SETS.items()}
     return sets | {"digits": "scikit-learn's handwritten digits: 1797, 8 x 8 in grey, labelled"}
 
 
 def make(
     name: str, *, count: int, seed: int = 0, start: int = 0, points: int = POINTS
-) -> PartTrees | PointClouds | Images:
+) -> PartTrees | PointClouds | Images | Graphs:
     """Make a data set.
 
     Args:
         name: A key of :func:`catalog`.
         count: Number of shapes, at least 1.
         seed: The same seed gives the same shapes, however many are asked for.
-        start: Number of the first shape; disjoint ranges make a training and a test set.
+        start: Number of the first shape; disjoint ranges make a training and a test set (but for
+            sets of graphs "in turn", which begin again).
         points: Points of a shape, for the sets of point clouds.
 
     Raises:
@@ -68,6 +72,8 @@ def make(
         return furniture_images(trees)
     if name == "digits":
         return digits(count, seed=seed, start=start)
+    if name in GRAPH_SETS:
+        return make_graphs(name, count, seed=seed, start=start)
     near = get_close_matches(name, list(catalog()), n=3) or list(catalog())
     raise ValueError(f"no data set is called {name!r}; nearest: {', '.join(near)}")
 

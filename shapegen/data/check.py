@@ -18,6 +18,7 @@ from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.data.part_points import check_part_points, folders_beside, geometry_problems
 from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.npz import array_shapes, read_arrays
+from shapegen.graphs.files import holds_graphs, read_graphs
 from shapegen.images.files import holds_images, read_images
 from shapegen.points.files import OWN_EXTENSIONS, holds_points, read_point_clouds
 from shapegen.structures.files import (
@@ -78,10 +79,10 @@ def check(path: str | Path, *, vocabulary: Vocabulary | None = None) -> CheckRep
 
     Args:
         path: Part trees (StructureNet JSON, ``.npz``, GRASS ``.mat``), point clouds (``.npz``,
-            ``.npy``, ``.xyz``, ``.ply``, ...), other arrays (``.npz``), a mesh, a checkpoint
-            (``.safetensors``), a configuration (``.yaml``), a table of labels (``.txt``), or a
-            folder of such files. ``NAME_hier`` is held against ``NAME_geo`` beside it, and
-            the other way round.
+            ``.npy``, ``.xyz``, ``.ply``, ...), graphs, other arrays (``.npz``), a mesh, a
+            checkpoint (``.safetensors``), a configuration (``.yaml``), a table of labels
+            (``.txt``), or a folder of such files. ``NAME_hier`` is held against ``NAME_geo``
+            beside it, and the other way round.
         vocabulary: Labels that part trees may have.
     """
     found = _Findings(str(path), vocabulary)
@@ -123,7 +124,11 @@ def _check_path(path: Path, found: _Findings) -> None:
     if path.is_dir():
         _check_folder(path, found)
         return
-    checker = _check_images if holds_images(path) else _CHECKERS.get(extension_of(path))
+    checker: Callable[[Path, _Findings], Any] | None
+    if holds_graphs(path):
+        checker = _check_graphs
+    else:
+        checker = _check_images if holds_images(path) else _CHECKERS.get(extension_of(path))
     if checker is None:
         accepted = ", ".join(_CHECKERS)
         raise ValueError(
@@ -271,6 +276,12 @@ def _check_clouds(path: Path, found: _Findings) -> None:
     copies = len(clouds) - len({cloud.points.numpy().tobytes() for cloud in clouds})
     if copies:
         found.notes.append(f"{path}: {copies} shapes have the points of another one")
+
+
+def _check_graphs(path: Path, found: _Findings) -> None:
+    found.kind = "graphs"
+    graphs = read_graphs(path)
+    found.counts.update(graphs=len(graphs), nodes=sum(graphs.sizes))
 
 
 def _check_images(path: Path, found: _Findings) -> None:

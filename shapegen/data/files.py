@@ -7,6 +7,8 @@ from pathlib import Path
 from shapegen.data.id_lists import read_listed
 from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.formats.compressed import existing
+from shapegen.graphs.files import graph_files, read_graphs
+from shapegen.graphs.graphs import Graphs
 from shapegen.images.files import READ_EXTENSIONS as IMAGE_EXTENSIONS
 from shapegen.images.files import holds_images, read_images
 from shapegen.images.images import Images
@@ -25,7 +27,7 @@ from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.repair import RepairReport
 
 
-def read(path: str | Path) -> PartTrees | PointClouds | Images:
+def read(path: str | Path) -> PartTrees | PointClouds | Images | Graphs:
     """Read shapes from a file or a folder of files; what it holds says of which kind they are.
 
     Bad boxes are mended by the rules of :mod:`shapegen.structures.repair` and warned of; for the
@@ -39,8 +41,11 @@ def read(path: str | Path) -> PartTrees | PointClouds | Images:
             lists ids: the shapes on it are read (:mod:`shapegen.data.id_lists`). Point clouds
             (``.npz`` with ``points``, ``.npy``, ``.xyz``, ``.h5``, ``.ply`` or ``.glb`` without
             triangles, ``.txt`` with a point a line) as in
-            :func:`shapegen.points.files.read_point_clouds`. Images (MNIST's idx, ``.npz`` with
-            ``images``, ``.png``, ``.jpg``) as in :func:`shapegen.images.files.read_images`.
+            :func:`shapegen.points.files.read_point_clouds`. Graphs (node-link ``.json`` and
+            ``.jsonl``, ``.npz``, ``.graphml``, ``.edgelist``) as in
+            :func:`shapegen.graphs.files.read_graphs`. Images (MNIST's idx,
+            ``.npz`` with ``images``, ``.png``, ``.jpg``) as in
+            :func:`shapegen.images.files.read_images`.
 
     Raises:
         FileNotFoundError: There is nothing at ``path``; the message names the nearest file.
@@ -48,6 +53,8 @@ def read(path: str | Path) -> PartTrees | PointClouds | Images:
     """
     if pc15k_folder(path) is not None or _holds_clouds(existing(path)):
         return read_point_clouds(path)
+    if graph_files(path):
+        return read_graphs(path)
     path = Path(path)
     if path.is_file() and holds_images(path):
         return read_images(path)

@@ -17,6 +17,7 @@ from shapegen.metrics.boxes import nearest_matrix
 from shapegen.metrics.cloud_comparison import compare_clouds, is_clouds
 from shapegen.metrics.cloud_figures import CLOUD_PRESETS
 from shapegen.metrics.draws import Figures, mean_of_draws
+from shapegen.metrics.graph_comparison import GRAPH_PRESETS, compare_graphs, is_graphs
 from shapegen.structures.merge_tree import MergeTree
 from shapegen.structures.part_tree import PartTree
 
@@ -41,7 +42,8 @@ def compare(
     """Measure how well samples stand for a reference, such as held-out data.
 
     Point clouds are measured by :func:`shapegen.metrics.cloud_comparison.compare_clouds`, which
-    says what is different for them; the rest is about part trees.
+    says what is different for them, graphs by
+    :func:`shapegen.metrics.graph_comparison.compare_graphs`; the rest is about part trees.
 
     Args:
         samples: Part trees, box arrays ``(k, 12)``, or a path: any file of part trees that
@@ -49,7 +51,8 @@ def compare(
         reference: The same.
         metrics: Some of :data:`METRICS`; default all.
         preset: ``"structures"`` for part trees, which is also the default for them;
-            ``"pointflow"`` or ``"lion-normbox"`` for point clouds, whose default is the first.
+            ``"pointflow"`` or ``"lion-normbox"`` for point clouds, ``"graphrnn"`` or
+            ``"graphrnn-tv"`` for graphs, whose defaults are the first.
         distance: ``"boxes"`` is the box-set distance D, ``"chamfer"`` that of 512 surface points.
         train: Shapes that the samples' model was trained on: gives the floor (training shapes in
             the samples' place) and a trivial baseline (a Gaussian for every structure where there
@@ -65,12 +68,27 @@ def compare(
         ValueError: Unknown names, empty sets, or boxes that are not finite.
         TypeError: Shapes of another kind.
     """
-    if preset is not None and preset not in PRESETS + CLOUD_PRESETS:
-        raise ValueError(f"preset must be one of {PRESETS + CLOUD_PRESETS}; got {preset!r}")
+    presets = PRESETS + CLOUD_PRESETS + GRAPH_PRESETS
+    if preset is not None and preset not in presets:
+        raise ValueError(f"preset must be one of {presets}; got {preset!r}")
     samples, reference, train = (
         _load(each) if isinstance(each, str | Path) else each
         for each in (samples, reference, train)
     )
+    if is_graphs(samples) or is_graphs(reference):
+        if preset is not None and preset not in GRAPH_PRESETS:
+            raise ValueError(f"for graphs preset must be one of {GRAPH_PRESETS}; got {preset!r}")
+        return compare_graphs(
+            samples,
+            reference,
+            metrics=metrics,
+            preset=preset or GRAPH_PRESETS[0],
+            train=train,
+            draws=draws,
+            seed=seed,
+        )
+    if preset in GRAPH_PRESETS:
+        raise ValueError(f"preset {preset!r} measures graphs; these are others")
     if is_clouds(samples) or is_clouds(reference):
         if preset in PRESETS:
             raise ValueError(f"preset {preset!r} measures part trees; for clouds: {CLOUD_PRESETS}")

@@ -21,6 +21,8 @@ from shapegen.metrics.comparison import (
     trivial_baseline,
 )
 from shapegen.metrics.draws import Figures, mean_of_draws
+from shapegen.metrics.graph_comparison import is_graphs
+from shapegen.metrics.graph_evaluation import evaluate_graphs
 from shapegen.metrics.image_evaluation import evaluate_images, is_images
 from shapegen.metrics.reconstruction import unexpanded
 from shapegen.metrics.teacher_forcing import teacher_forced
@@ -94,14 +96,15 @@ def evaluate(
 
     A StructureNet is measured by its hierarchies (:mod:`shapegen.metrics.hierarchy_evaluation`), a
     model of point clouds as :mod:`shapegen.metrics.cloud_evaluation` says, one of images as
-    :mod:`shapegen.metrics.image_evaluation` does.
+    :mod:`shapegen.metrics.image_evaluation`, one of graphs as
+    :mod:`shapegen.metrics.graph_evaluation`.
 
     Args:
         model: In eval mode.
         data_train: Part trees that it was trained on; merge trees are inferred where missing.
         data_test: Held-out part trees, the same.
         draws: Generation figures are means of so many draws of :data:`CODES` codes; default
-            :data:`DRAWS`, and 1 for point clouds.
+            :data:`DRAWS`, and 1 for point clouds and graphs.
         n: Generated shapes a draw, the first valid ones; default as many as are held out.
         seed: Draw i is seeded ``seed + i``.
 
@@ -121,6 +124,8 @@ def evaluate(
         return evaluate_clouds(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
     if is_images(data_test):
         return evaluate_images(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
+    if is_graphs(data_test):
+        return evaluate_graphs(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
     draws = DRAWS if draws is None else draws
     if hasattr(model, "decode_structures"):
         # The model's own modules, torch_geometric among them, are loaded by now.
@@ -131,9 +136,9 @@ def evaluate(
         )
     if not isinstance(model, StructureModel):
         raise TypeError(
-            "evaluate measures models that decode part trees, such as grass, on part trees, and "
-            f"models of point clouds on clouds; got {type(model).__name__} and "
-            f"{type(data_test).__name__}"
+            "evaluate measures models that decode part trees, such as grass, on part trees, "
+            "models of graphs on graphs and models of point clouds on clouds; got "
+            f"{type(model).__name__} and {type(data_test).__name__}"
         )
     train, test = _boxes_and_merges(data_train, "train"), _boxes_and_merges(data_test, "test")
     size = len(data_test) if n is None else n

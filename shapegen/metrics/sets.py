@@ -147,6 +147,29 @@ def boxes_w1(generated: ArrayLike, reference: ArrayLike) -> float:
     return float(np.abs(ours - theirs).mean())
 
 
+def kernel_mmd(
+    generated: ArrayLike, generated_reference: ArrayLike, reference: ArrayLike
+) -> float:
+    """Squared maximum mean discrepancy from the values of a kernel, not of distances.
+
+    The biased estimate: pairs of a shape with itself count, so that it is at least 0. It has
+    nothing to do with :func:`mmd`, the minimum matching distance.
+
+    Args:
+        generated: ``(generated, generated)`` of pairs inside the set.
+        generated_reference: ``(generated, reference)``.
+        reference: ``(reference, reference)``.
+
+    Reference: Gretton et al., *A Kernel Two-Sample Test*, 2012, equation 5.
+    """
+    across = _matrix(generated_reference)
+    ours, theirs = (
+        _square(inside, size)
+        for inside, size in zip((generated, reference), across.shape, strict=True)
+    )
+    return float(ours.mean() + theirs.mean() - 2 * across.mean())
+
+
 def _nearest_inside(distance: Array) -> Array:
     distance = distance.copy()
     np.fill_diagonal(distance, np.inf)

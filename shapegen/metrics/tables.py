@@ -25,6 +25,10 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
         f"distance: {settings['distance']}"
     )
     sections = {"generation": columns}
+    if "validity" in result:
+        sections["validity"] = result["validity"]
+    if result.get("novelty"):
+        sections["novelty"] = {"samples": result["novelty"]}
     if result.get("memorisation"):
         sections["memorisation"] = {"samples": result["memorisation"]}
     return _table(title, sections)
@@ -35,6 +39,8 @@ def evaluation_table(result: Mapping[str, Any]) -> Table:
     settings, metrics = result["settings"], result["metrics"]
     if "reconstruction" in result:
         return _cloud_table(result)
+    if "novelty" in result:
+        return _graph_table(result)
     generation = {name: metrics[name] for name in (*result["floor"], "finite_share")}
     reconstructed = {name: value for name, value in metrics.items() if name not in generation}
     title = (
@@ -86,6 +92,27 @@ def _cloud_table(result: Mapping[str, Any]) -> Table:
             settings["baseline"]: result["reconstruction"]["baseline"],
         },
         "memorisation": {"model": result["memorisation"]},
+        "model": {"model": result["model"]},
+    }
+    return _table(title, {name: each for name, each in sections.items() if any(each.values())})
+
+
+def _graph_table(result: Mapping[str, Any]) -> Table:
+    settings = result["settings"]
+    title = (
+        f"{settings['samples']} graphs against {settings['reference']} held out, preset "
+        f"{settings['preset']}, {settings['train']} for training, {settings['draws']} draws"
+    )
+    sections: dict[str, dict[str, Any]] = {
+        "generation": {
+            "model": result["metrics"],
+            "floor": result["floor"],
+            settings["baseline"]: result["baseline"],
+        },
+        **{
+            name: {"model": result[name]["samples"], "data": result[name]["data"]}
+            for name in ("validity", "novelty")
+        },
         "model": {"model": result["model"]},
     }
     return _table(title, {name: each for name, each in sections.items() if any(each.values())})

@@ -31,9 +31,12 @@ def test_a_recipe_is_complete_and_has_a_card(path: Path) -> None:
 
 
 def test_every_data_set_has_a_recipe() -> None:
-    assert len(RECIPES) == 5
-    furniture_sets = yaml.safe_load((DATASETS / "furniture/recipe.yaml").read_text())["sets"]
-    assert furniture_sets.keys() == catalog().keys()
+    assert len(RECIPES) == 6
+    made = [
+        yaml.safe_load((DATASETS / f"{name}/recipe.yaml").read_text())["sets"]
+        for name in ("furniture", "graphs")
+    ]
+    assert {name for sets in made for name in sets} == catalog().keys()
 
 
 def test_files_of_the_recipes_lie_where_they_say(data_path: Path) -> None:

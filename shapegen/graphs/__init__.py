@@ -1,0 +1,1 @@
+"""Graphs: the container, and the models that grow them node by node."""

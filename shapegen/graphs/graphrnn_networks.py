@@ -1,0 +1,203 @@
+"""GraphRNN's networks: over nodes, over the edges of a node, and both one bit at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.distributions import Bernoulli
+
+from shapegen.core.autoregressive import shifted
+
+NEVER = -1e9
+"""Logit of a bit that cannot be one; the gradient of minus infinity would not be a number."""
+START = 1.0
+"""Bits of what stands before the first row and before the first bit of a row."""
+
+
+class RowNetworks(nn.Module):
+    """Logits of rows of bits given the rows, and in a row the bits, before.
+
+    Args:
+        width: Bits of a row.
+        embedding_dim: Of a row.
+        hidden_dim: Of the recurrent network over rows.
+        layers: Of the same.
+        edge_dims: Embedding, hidden size and layers of the recurrent network over the bits of a
+            row; without it the bits are independent given the rows before.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        embedding_dim: int,
+        hidden_dim: int,
+        layers: int,
+        edge_dims: tuple[int, int, int] | None,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.embed = nn.Sequential(nn.Linear(width, embedding_dim), nn.ReLU())
+        self.nodes = nn.GRU(embedding_dim, hidden_dim, layers, batch_first=True)
+        self.edges = None
+        if edge_dims is None:
+            self.out = nn.Sequential(
+                nn.Linear(hidden_dim, embedding_dim), nn.ReLU(), nn.Linear(embedding_dim, width)
+            )
+        else:
+            self.edges = EdgeNetwork(hidden_dim, embedding_dim, *edge_dims)
+
+    def forward(
+        self,
+        rows: Float[Tensor, "graphs steps width"],
+        there: Bool[Tensor, "graphs steps"],
+        count: int,
+    ) -> Float[Tensor, "rows {count}"]:
+        """Logits of all rows at once.
+
+        Args:
+            rows: Of every graph, padded.
+            there: Whether a row is one of the graph's.
+            count: First bits of a row that are asked for.
+
+        Returns:
+            Logits of the rows that are there.
+        """
+        features, _ = self._recur(shifted(rows, 1, start=START), None)
+        if self.edges is None:
+            return self.out(features[there])[:, :count]
+        return self.edges(features[there], rows[there][:, :count])
+
+    def step(
+        self, row: Float[Tensor, "graphs width"], hidden: Tensor | None
+    ) -> tuple[Float[Tensor, "graphs hidden"], Tensor]:
+        """Features of the next row from the one before, and the state of the network."""
+        features, hidden = self._recur(row[:, None], hidden)
+        return features[:, 0], hidden
+
+    def _recur(self, rows: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
+        # In mixed precision the recurrent networks stay whole: errors would add up over rows.
+        return self.nodes(_whole(self.embed(rows), self.nodes), hidden)
+
+
+class EdgeNetwork(nn.Module):
+    """Logits of the bits of a row, each given those before it.
+
+    The features of a row are the first state of all layers (in the authors' code of the first).
+    """
+
+    def __init__(
+        self, features: int, between: int, embedding_dim: int, hidden_dim: int, layers: int
+    ) -> None:
+        super().__init__()
+        self.layers = layers
+        self.first = nn.Sequential(
+            nn.Linear(features, between), nn.ReLU(), nn.Linear(between, layers * hidden_dim)
+        )
+        self.embed = nn.Sequential(nn.Linear(1, embedding_dim), nn.ReLU())
+        self.bits = nn.GRU(embedding_dim, hidden_dim, layers, batch_first=True)
+        self.out = nn.Sequential(
+            nn.Linear(hidden_dim, embedding_dim), nn.ReLU(), nn.Linear(embedding_dim, 1)
+        )
+
+    def forward(
+        self, features: Float[Tensor, "rows features"], bits: Float[Tensor, "rows bits"]
+    ) -> Float[Tensor, "rows bits"]:
+        """Logits of all bits at once; those that a shorter row has not are for nothing."""
+        # Packed sequences would spare these, but their gradients take longer than they save.
+        before = shifted(bits, 1, start=START)[..., None]
+        states, _ = self.bits(_whole(self.embed(before), self.bits), self.start(features))
+        return self.out(states)[..., 0]
+
+    def start(self, features: Float[Tensor, "rows features"]) -> Float[Tensor, "layers rows dim"]:
+        """State before the first bit."""
+        first = _whole(self.first(features), self.bits).unflatten(1, (self.layers, -1))
+        return first.transpose(0, 1).contiguous()
+
+    def step(
+        self, bit: Float[Tensor, "rows 1"], hidden: Float[Tensor, "layers rows dim"]
+    ) -> tuple[Float[Tensor, "rows 1"], Float[Tensor, "layers rows dim"]]:
+        """Logit of the next bit from the one before, and the state."""
+        states, hidden = self.bits(_whole(self.embed(bit[:, None]), self.bits), hidden)
+        return self.out(states)[:, 0], hidden
+
+
+def _whole(x: Tensor, network: nn.GRU) -> Tensor:
+    """Inputs in the precision of a network's weights."""
+    return x.to(next(network.parameters()).dtype)
+
+
+@dataclass(frozen=True)
+class BitState:
+    """What is known before a bit."""
+
+    hidden: Tensor | None
+    """State of the network over nodes."""
+    logits: Float[Tensor, "graphs ahead"]
+    """Of the next bit, or of all bits of the row where they are independent."""
+    row: Float[Tensor, "graphs width"]
+    """Its bits so far."""
+    alive: Bool[Tensor, "graphs 1"]
+    """Whether a graph has not ended."""
+    edge_hidden: Tensor | None = None
+    step: int = 0
+    """Number of the row."""
+    bit: int = 0
+    """Number of the bit in it."""
+
+
+class BitProcess:
+    """A model that is told one bit of the rows after the other (:mod:`.adjacency_rows`).
+
+    Args:
+        networks: Trained.
+        max_nodes: At which a graph ends.
+        band: Most bits of a row.
+    """
+
+    def __init__(self, networks: RowNetworks, max_nodes: int, band: int) -> None:
+        self.networks, self.max_nodes, self.band = networks, max_nodes, band
+
+    def start(self, n: int) -> BitState:
+        """Before the first bit: one node each."""
+        row = next(self.networks.parameters()).new_full((n, self.networks.width), START)
+        alive = torch.ones(n, 1, dtype=torch.bool, device=row.device)
+        return self._opened(row, BitState(None, row, row, alive))
+
+    def predict(self, state: BitState) -> Bernoulli:
+        """The next bit ``(n, 1)``; never one where a graph has ended."""
+        column = 0 if self.networks.edges is not None else state.bit
+        logits = state.logits[:, column : column + 1].float()
+        logits = logits.masked_fill(~state.alive, NEVER)
+        return Bernoulli(logits=logits, validate_args=False)
+
+    def advance(self, state: BitState, value: Float[Tensor, "graphs 1"]) -> BitState:
+        """Be told the next bit."""
+        row = state.row.clone()
+        row[:, state.bit] = value[:, 0].to(row)
+        state = replace(state, row=row, bit=state.bit + 1)
+        if state.bit == min(state.step + 1, self.band):
+            alive = state.alive & (row > 0).any(1, keepdim=True)
+            state = replace(state, alive=alive, step=state.step + 1)
+            # There is no row behind that of the last node.
+            last = state.step == self.max_nodes - 1
+            return replace(state, alive=alive & False) if last else self._opened(row, state)
+        if self.networks.edges is not None:
+            assert state.edge_hidden is not None
+            logits, hidden = self.networks.edges.step(value.to(row), state.edge_hidden)
+            state = replace(state, logits=logits, edge_hidden=hidden)
+        return state
+
+    def _opened(self, before: Tensor, state: BitState) -> BitState:
+        """At the first bit of the row behind ``before``."""
+        features, hidden = self.networks.step(before, state.hidden)
+        state = replace(state, hidden=hidden, row=torch.zeros_like(before), bit=0)
+        edges = self.networks.edges
+        if edges is None:
+            return replace(state, logits=self.networks.out(features))
+        first = torch.full_like(before[:, :1], START)
+        logits, edge_hidden = edges.step(first, edges.start(features))
+        return replace(state, logits=logits, edge_hidden=edge_hidden)
