@@ -29,7 +29,7 @@ def gate(x: Float[Tensor, "batch double *places"]) -> Float[Tensor, "batch half 
     Reference: van den Oord et al., *Conditional Image Generation with PixelCNN Decoders*, 2016,
     equation 2, https://arxiv.org/abs/1606.05328.
     """
-    # Copies: of a half, strided in memory, bfloat16 is computed number by number, at half the speed.
+    # Copies: bfloat16 halves, strided in memory, are computed number by number, at half the speed.
     a, b = (half.clone() for half in x.chunk(2, 1))
     return a.tanh() * b.sigmoid()
 
