@@ -249,6 +249,9 @@ def test_glows_options_change_what_they_name() -> None:
     for model in (reverse, built("glow", learned_prior=False)):
         torch.testing.assert_close(model.reconstruct(given).pixels, given.pixels)
         assert len(model.state_dict()) < len(conv.state_dict())
+    residual = built("glow", blocks=2, scale="tanh")
+    torch.testing.assert_close(residual.reconstruct(given).pixels, given.pixels)
+    assert len(residual.state_dict()) > len(conv.state_dict())
 
 
 @pytest.mark.parametrize(
