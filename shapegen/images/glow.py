@@ -14,7 +14,7 @@ from torch import nn
 
 from shapegen.core.actnorm import ActNorm
 from shapegen.core.coupling import AffineCoupling
-from shapegen.core.coupling_nets import ConvNet
+from shapegen.core.coupling_nets import ConvNet, ResidualNet
 from shapegen.core.flows import Bijection
 from shapegen.core.invertible_conv import InvertibleConv, Reversal
 from shapegen.core.multiscale import Shape, Squeeze, multiscale
@@ -27,6 +27,8 @@ class GlowConfig(ImageFlowConfig):
 
     steps: int = 8
     """Of flow at every scale."""
+    blocks: int = 0
+    """0: the paper's network of a coupling; otherwise residual blocks, as RealNVP has them."""
     mixing: Literal["conv", "reverse"] = "conv"
     """Of the channels before every coupling: learned 1x1 convolutions, or their reversal."""
     learned_prior: bool = True
@@ -36,6 +38,8 @@ class GlowConfig(ImageFlowConfig):
         super().__post_init__()
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1; got {self.steps}")
+        if self.blocks < 0:
+            raise ValueError(f"blocks must be at least 0; got {self.blocks}")
 
 
 class Glow(ImageFlow):
@@ -59,9 +63,15 @@ def _steps(config: GlowConfig, shape: Shape) -> list[Bijection]:
     layers: list[Bijection] = [Squeeze()]
     for _ in range(config.steps):
         mixing = InvertibleConv(channels) if config.mixing == "conv" else Reversal()
-        net = ConvNet(channels // 2, channels, config.hidden)
+        net = _network(config, channels // 2, channels)
         layers += [ActNorm(channels), mixing, AffineCoupling(net, scale=config.scale)]
     return layers
+
+
+def _network(config: GlowConfig, channels: int, out: int) -> nn.Module:
+    if config.blocks:
+        return ResidualNet(channels, out, config.hidden, config.blocks)
+    return ConvNet(channels, out, config.hidden)
 
 
 def _gaussian_given(shape: Shape) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class ImageFlowConfig:
     """Levels of a pixel; images are rounded to the nearest ones."""
     scales: int = 2
     """How often height and width are halved."""
-    alpha: float = 0.05
+    alpha: float = 0.01
     """Margin of the logit (:class:`~shapegen.core.dequantisation.Logit`)."""
     hidden: int = 64
     """Channels of the couplings' networks."""
@@ -180,26 +181,38 @@ class ImageFlow(Autoencoder, Likelihood):
             "inverse error": self._inverse_error(self.prepare(shapes)),
         }
 
-    @torch.no_grad()
     def _inverse_error(self, numbers: Tensor) -> float:
-        errors = []
-        for chunk in numbers.split(CHUNK):
-            y = bin_centres(chunk, self.config.levels, like=self._like)
-            errors.append((self.flow.generate(self.flow(y)[0]) - y).abs().max())
-        return float(torch.stack(errors).max()) * self.config.levels
+        levels = self.config.levels
+        centres = bin_centres(numbers, levels, like=torch.zeros((), dtype=torch.float64))
+        return float((self._values(self._latents(numbers)) - centres).abs().max()) * levels
 
     # Latents and images --------------------------------------------------------------------
 
-    @torch.no_grad()
     def encode(self, shapes: object) -> Float[Tensor, "n latent"]:
         """Latents of images, from the middles of their pixels' bins: nothing is drawn."""
-        found = [
-            self.flow(bin_centres(chunk, self.config.levels, like=self._like))[0].flatten(1)
-            for chunk in self.prepare(shapes).split(CHUNK)
-        ]
+        return self._latents(self.prepare(shapes))
+
+    @torch.no_grad()
+    def _latents(self, numbers: Tensor) -> Tensor:
+        flow, like = self._in_double(), self._like
+        found = []
+        for chunk in numbers.split(CHUNK):
+            y = bin_centres(chunk, self.config.levels, like=like.double())
+            found.append(flow(y)[0].flatten(1).to(like.dtype))
         return torch.cat(found)
 
     @torch.no_grad()
+    def _values(self, z: Tensor) -> Tensor:
+        """Images from 0 to 1, in double precision, on the CPU."""
+        flow = self._in_double()
+        chunks = z.to(self._like).double().view(-1, *self.config.shape).split(CHUNK)
+        return torch.cat([flow.generate(chunk).cpu() for chunk in chunks])
+
+    def _in_double(self) -> Chain:
+        # Between images and latents a long chain amplifies the rounding of its own layers: in
+        # single precision to hundredths of a level.
+        return copy.deepcopy(self.flow).double().eval()
+
     def decode(
         self, z: Float[Tensor, "n latent"], *, rng: torch.Generator | None = None
     ) -> Images:
@@ -215,8 +228,7 @@ class ImageFlow(Autoencoder, Likelihood):
         """
         latent_walks.check_codes(z, self.latent_dim)
         levels = self.config.levels
-        chunks = z.to(self._like).view(-1, *self.config.shape).split(CHUNK)
-        y = torch.cat([self.flow.generate(chunk) for chunk in chunks])
+        y = self._values(z)
         if not bool(torch.isfinite(y).all()):
             raise ArithmeticError("the flow's inverse is not finite: train it longer, or clip it")
         return Images(pixels_of(levels_within(y, levels), levels))

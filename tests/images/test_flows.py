@@ -112,7 +112,7 @@ def test_the_likelihood_is_a_bound_that_draws_tighten(name: str) -> None:
     assert figures["bits/dim"] == pytest.approx(loss.item(), rel=1e-5)
     assert figures["nats"] == pytest.approx(-again.mean().item(), rel=1e-5)
     assert figures["dims"] == 32
-    assert 0 <= figures["inverse error"] < 1e-3
+    assert 0 <= figures["inverse error"] < 1e-4
 
 
 def test_images_come_back_from_their_latents(name: str) -> None:
@@ -249,6 +249,9 @@ def test_glows_options_change_what_they_name() -> None:
     for model in (reverse, built("glow", learned_prior=False)):
         torch.testing.assert_close(model.reconstruct(given).pixels, given.pixels)
         assert len(model.state_dict()) < len(conv.state_dict())
+    residual = built("glow", blocks=2, scale="tanh")
+    torch.testing.assert_close(residual.reconstruct(given).pixels, given.pixels)
+    assert len(residual.state_dict()) > len(conv.state_dict())
 
 
 @pytest.mark.parametrize(
