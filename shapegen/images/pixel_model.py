@@ -204,8 +204,9 @@ class PixelModel(GenerativeModel, Likelihood):
         """
         images = self._images(shapes)
         if self.config.head == "bernoulli":
-            uniforms = np.random.RandomState(1).uniform(size=tuple(images.pixels.shape))
-            white = torch.from_numpy(uniforms) < (images.pixels.double() + 1) / 2
+            stream = np.random.RandomState(1)
+            uniforms = torch.from_numpy(stream.uniform(size=tuple(images.pixels.shape)))
+            white = uniforms < (images.pixels.double() + 1) / 2
             images = Images(torch.where(white, 1.0, -1.0), images.labels)
         nats = -self.log_prob(images).double().mean()
         bits = bits_per_dim(nats, images.pixels[0].numel())
@@ -251,7 +252,7 @@ class PixelModel(GenerativeModel, Likelihood):
         if not 0 <= rows <= self.config.height:
             raise ValueError(f"rows must be from 0 to {self.config.height}; got {rows}")
         images = self._images(images)
-        kept = self.prepare(Images(images.pixels, images.labels)).pixels[:, :, :rows]
+        kept = self.prepare(images).pixels[:, :, :rows]
         if self.config.head == "bernoulli" and self.config.binarise:
             kept = binarised(kept, rng=rng)
         return self._drawn(len(images), self._labels_of(images), rng=rng, kept=kept)
