@@ -54,5 +54,6 @@ def label_embedding(classes: int, width: int) -> nn.Embedding | None:
     if not classes:
         return None
     embedding = nn.Embedding(classes, width)
-    nn.init.normal_(embedding.weight, std=LABEL_SCALE)
+    with torch.no_grad():
+        embedding.weight.mul_(LABEL_SCALE)
     return embedding

@@ -229,7 +229,7 @@ class PixelModel(GenerativeModel, Likelihood):
         if not 0 <= rows <= height:
             raise ValueError(f"rows must be from 0 to {height}; got {rows}")
         images = self._images(images)
-        kept = self.prepare(Images(images.pixels, images.labels)).pixels[:, :, :rows]
+        kept = self.prepare(images).pixels[:, :, :rows]
         if self.config.head == "bernoulli" and self.config.binarise:
             kept = binarised(kept, rng=rng)
         return self._drawn(len(images), self._labels_of(images), rng=rng, kept=kept)

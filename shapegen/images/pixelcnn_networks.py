@@ -22,6 +22,10 @@ from shapegen.images.causal import (
 )
 from shapegen.images.labels import label_embedding
 
+GATE_GAIN = 4.0
+"""Of first weights after a gate. Torch's own and a gate leave a quarter of what differs among
+pixels: after six layers of the vertical stack nothing would be left of the image."""
+
 
 def gate(x: Float[Tensor, "batch double *places"]) -> Float[Tensor, "batch half *places"]:
     r"""Gated activation :math:`\tanh a \odot \sigma(b)` of the two halves of the channels.
@@ -29,7 +33,7 @@ def gate(x: Float[Tensor, "batch double *places"]) -> Float[Tensor, "batch half 
     Reference: van den Oord et al., *Conditional Image Generation with PixelCNN Decoders*, 2016,
     equation 2, https://arxiv.org/abs/1606.05328.
     """
-    # Copies: bfloat16 halves, strided in memory, are computed number by number, at half the speed.
+    # Copies: of a half, strided in memory, functions in bfloat16 take twice the time.
     a, b = (half.clone() for half in x.chunk(2, 1))
     return a.tanh() * b.sigmoid()
 
@@ -72,6 +76,9 @@ class GatedLayer(nn.Module):
         self.horizontal = ColumnsConv(inputs, 2 * features, columns, bias=False)
         self.out = nn.Conv2d(features, features, 1)
         self.label = label_embedding(classes, 4 * features)
+        with torch.no_grad():
+            self.vertical.conv.weight.mul_(GATE_GAIN if self.residual else 1)
+            self.out.weight.mul_(GATE_GAIN / 2 if self.residual else GATE_GAIN)
 
     def forward(
         self,

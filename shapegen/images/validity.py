@@ -53,5 +53,6 @@ def binarised_once(
     A pixel is white where its brightness in 0 to 1 is above a uniform number of
     ``numpy.random.RandomState(seed)``, drawn for all images in order.
     """
-    shares = torch.from_numpy(np.random.RandomState(seed).uniform(size=tuple(pixels.shape)))
+    stream = np.random.RandomState(seed)
+    shares = torch.from_numpy(stream.uniform(size=tuple(pixels.shape)))
     return torch.where(shares.to(pixels) < (pixels + 1) / 2, 1.0, -1.0).to(pixels)

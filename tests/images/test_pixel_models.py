@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 import torch
 
 import shapegen
+from shapegen import registry
+from shapegen.config import load_run
 from shapegen.core.likelihoods import binarised
 from shapegen.images.images import Images
 from shapegen.images.pixel_model import PixelModel
@@ -190,6 +193,26 @@ def test_levels_are_those_of_the_model() -> None:
     assert set(prepared.pixels.flatten().tolist()) == {-1.0, 0.0, 1.0}
     samples = model.sample(20, rng=torch.Generator().manual_seed(0))
     assert set(samples.pixels.flatten().tolist()) == {-1.0, 0.0, 1.0}
+
+
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").rglob("pixel?nn*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_configs_are_of_these_models(path: Path) -> None:
+    run = load_run(path)
+    model = registry.build_seeded(run.model.name, run.model.fields, 0)
+    assert isinstance(model, PixelModel)
+    assert model.shape in ((1, 8, 8), (1, 28, 28))
+    if "conditional" in path.name:
+        plain = load_run(path.with_name(path.name.replace("_conditional", "")))
+        assert run == replace(
+            plain, model=replace(plain.model, fields=replace(plain.model.fields, classes=10))
+        )
+
+
+def test_configs_are_found() -> None:
+    assert len(CONFIGS) == 5
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from shapegen.core.autoregressive import draw, influences, stepwise_log_prob
+from shapegen.core.likelihoods import binarised
+from shapegen.core.seeding import seeded
 from shapegen.images.causal import ColumnsConv, MaskedConv, RowsConv, Window
 from shapegen.images.images import Images
 from shapegen.images.pixel_heads import AnyLevel, BlackOrWhite, PixelHead
 from shapegen.images.pixel_model import PixelModel
 from shapegen.images.pixel_process import images_of, sequences
+from shapegen.images.pixelcnn_networks import GatedNetwork
 from tests.images.pixel_cases import CASES, KINDS, build, labels_of
 
 ALL = pytest.mark.parametrize("case", list(CASES))
@@ -146,6 +149,21 @@ def test_a_masked_convolution_is_one_with_a_mask(kernel: int, own: bool) -> None
     x = torch.randn(2, 2, 6, 5)
     expected = functional.conv2d(x, weight, conv.above.conv.bias, padding=half)
     torch.testing.assert_close(conv(x), expected)
+
+
+def test_the_image_reaches_the_last_layer_of_a_new_network(rng: torch.Generator) -> None:
+    with seeded(0):
+        network = GatedNetwork(1, 32, 6, first_kernel=7, kernel=3, classes=0)
+    spreads = []
+    for layer in network.layers:
+        layer.get_submodule("vertical").register_forward_hook(
+            lambda _module, _inputs, out: spreads.append(float(out.std((0, 2, 3)).mean()))
+        )
+    with torch.no_grad():
+        network(binarised(torch.zeros(8, 1, 12, 12), rng=rng))
+    # With torch's first weights it is a hundredth of the first one.
+    assert len(spreads) == 7
+    assert min(spreads) > 0.2 * spreads[0]
 
 
 def test_windows_give_what_convolutions_give() -> None:
