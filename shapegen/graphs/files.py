@@ -22,6 +22,8 @@ ARRAYS = ("sizes", "edges", "edge_counts")
 """Arrays of an archive of graphs."""
 
 _MAX_LINE = 2**28
+_HEAD = 2**20
+"""Bytes of a JSON file in which the nodes of its first graph begin."""
 
 
 def read_graphs(path: str | Path) -> Graphs:
@@ -110,6 +112,10 @@ def _archive(path: Path) -> Graphs:
 
 
 def _begins_with_graph(path: Path) -> bool:
+    with path.open("rb") as file:
+        # Other files in JSON, which may be large, are told without being parsed.
+        if b'"nodes"' not in file.read(_HEAD):
+            return False
     try:
         entry, _ = next(_entries(path))
     except (StopIteration, ValueError):
