@@ -5,17 +5,25 @@ import torch
 
 import shapegen
 from shapegen.checkpoint import shipped
+from shapegen.core.ode import Solver
+from shapegen.data.catalog import make
 from shapegen.data.furniture import CATEGORIES, furniture, vocabulary
+from shapegen.metrics.cloud_distances import chamfer_matrix, chamfer_pairs
 from shapegen.metrics.hierarchies import hierarchy_figures
 from shapegen.metrics.validity import validity_shares
+from shapegen.points.point_clouds import PointClouds
+from shapegen.points.pointflow import PointFlow
+from shapegen.points.pointflow_figures import gaussian_nats, held_out_halves
 from shapegen.structures.grass import GRASS
 from shapegen.structures.merging import to_merge_tree
 from shapegen.structures.structurenet import StructureNet
 from shapegen.structures.validity import validity
 
 NAME = "grass-furniture"
-MEGABYTES = {"grass-furniture": 1, "structurenet-furniture": 3}
+MEGABYTES = {"grass-furniture": 1, "pointflow-furniture": 2, "structurenet-furniture": 3}
 """What every model may add to an installation."""
+NATS = 2.3
+"""A point of a held-out chair at most: 2.09 on the card of pointflow-furniture."""
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +99,32 @@ def test_hierarchies_of_held_out_furniture_are_found_again(structures: Structure
     assert figures["node_f1"] >= 0.8
     assert figures["edge_precision"] >= 0.8
     assert figures["edge_recall"] >= 0.75
+
+
+@pytest.fixture(scope="module")
+def flows() -> PointFlow:
+    return shapegen.load("pointflow-furniture")
+
+
+@pytest.fixture(scope="module")
+def held_out() -> PointClouds:
+    return PointClouds.of(make("furniture-chair-points", count=24, points=1024, seed=1))
+
+
+def test_clouds_of_held_out_chairs_are_likely(flows: PointFlow, held_out: PointClouds) -> None:
+    seen, others = held_out_halves(held_out.points, rng=torch.Generator().manual_seed(0))
+    exact = flows.nats_given(others, flows.encode(seen), solver=Solver(atol=1e-4, rtol=1e-4))
+    gaussian = gaussian_nats(flows.normalise(seen), flows.normalise(others))
+    assert float(exact.mean()) < NATS
+    assert float(gaussian.mean()) > NATS + 1
+
+
+def test_clouds_of_held_out_chairs_are_found_again(
+    flows: PointFlow, held_out: PointClouds, rng: torch.Generator
+) -> None:
+    again = flows.reconstruct(held_out, rng=rng).points[:, :1024]
+    errors = chamfer_pairs(again, held_out.points)
+    others = chamfer_matrix(held_out.points)
+    others[range(24), range(24)] = float("inf")
+    # Nearer to its own chair than any of 23 others is.
+    assert (errors < others.min(1)).mean() >= 0.95

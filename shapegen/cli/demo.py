@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 COUNT, STEPS, SIZE = 24, 24, 224
 """Samples, steps of the interpolation, and pixels of a picture."""
+ENDS = 8
+"""Samples among which the end of the interpolation is looked for."""
 
 
 @app.command()
@@ -60,7 +62,7 @@ def _samples(model: GenerativeModel, name: str, folder: Path, seed: int) -> Pict
 
 
 def _walk(model: GenerativeModel, name: str, folder: Path, seed: int) -> list[Animation]:
-    """An interpolation from the first sample to the first with another number of parts."""
+    """An interpolation from the first sample to the next with another number of parts."""
     import torch
 
     from shapegen.base import LatentModel
@@ -69,7 +71,7 @@ def _walk(model: GenerativeModel, name: str, folder: Path, seed: int) -> list[An
 
     if not isinstance(model, LatentModel):
         return []
-    seeds = [draw.seed_of(seed, index) for index in range(COUNT)]
+    seeds = [draw.seed_of(seed, index) for index in range(ENDS)]
     with torch.no_grad():
         ends = [draw.end_of_walk(model, str(one)) for one in seeds]
         sizes = [len(model.decode(end[None], rng=draw.stream(0)).to_scene()) for end in ends]
