@@ -50,8 +50,7 @@ class PixelHead:
         if self.kind == "gaussian":
             # Unchecked: what is not finite stops a training with a message of its own.
             return Normal(mean, log_scale.exp(), validate_args=False).log_prob(pixels)
-        parts = (torch.zeros_like(mean), mean, log_scale)
-        return LogisticMixture(*(each[..., None] for each in parts)).log_prob(pixels)
+        return self._logistic(mean, log_scale).log_prob(pixels)
 
     def mean(self, outputs: Float[Tensor, "n outs h w"]) -> Float[Tensor, "n c h w"]:
         """Mean image, in -1 to 1."""
@@ -71,8 +70,12 @@ class PixelHead:
         if self.kind == "gaussian":
             noise = standard_normal(mean.shape, like=mean, rng=rng)
             return (mean + log_scale.exp() * noise).clamp(-1, 1)
-        parts = (torch.zeros_like(mean), mean, log_scale)
-        return LogisticMixture(*(each[..., None] for each in parts)).sample(rng=rng)
+        return self._logistic(mean, log_scale).sample(rng=rng)
+
+    @staticmethod
+    def _logistic(mean: Tensor, log_scale: Tensor) -> LogisticMixture:
+        one = mean[..., None]
+        return LogisticMixture(torch.zeros_like(one), one, log_scale[..., None])
 
     @staticmethod
     def _mean_and_scale(outputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shapegen.data.check_report import CheckReport
 from shapegen.data.id_lists import read_ids
 from shapegen.data.importing import MESH_EXTENSIONS, import_file
 from shapegen.data.part_points import check_part_points, folders_beside, geometry_problems
@@ -43,35 +44,6 @@ MAX_PROBLEMS = 20
 _MAX_CONFIG = 2**20
 _MAX_TEXT = 2**26
 _MAX_ALIASES = 100
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """What was found in a file or folder."""
-
-    path: str
-    kind: str
-    """Such as ``"part trees"``; ``"unknown"`` where it could not be told."""
-    counts: dict[str, int] = field(default_factory=dict)
-    """Such as shapes, nodes, relations."""
-    problems: tuple[str, ...] = ()
-    """A line each: what is wrong, and where."""
-    notes: tuple[str, ...] = ()
-    """What is repaired in reading, or legal but worth knowing."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the file can be used as it is."""
-        return not self.problems
-
-    def __str__(self) -> str:
-        """The report as lines of text."""
-        counts = ", ".join(f"{count} {name}" for name, count in self.counts.items())
-        head = f"{self.path}: {'sound' if self.ok else 'not sound'}, {self.kind}"
-        lines = [f"{head}: {counts}" if counts else head]
-        lines += [f"  problem: {line}" for line in self.problems]
-        lines += [f"  note: {line}" for line in self.notes]
-        return "\n".join(lines)
 
 
 def check(path: str | Path, *, vocabulary: Vocabulary | None = None) -> CheckReport:

@@ -145,9 +145,8 @@ class DisentangledVAE(Autoencoder):
             )
             kl = posterior.kl_standard().mean()
             swapped, drawn, wanted = self._fakes(specified, z, labels, rng)
-            fooled = sum(
-                generator_loss(self.discriminator(each, wanted)) for each in (swapped, drawn)
-            )
+            fooled = generator_loss(self.discriminator(swapped, wanted))
+            fooled = fooled + generator_loss(self.discriminator(drawn, wanted))
             total = self.config.beta * kl - own - other + self.config.adversarial * fooled
             terms = {"log_prob": own, "log_prob_partner": other, "kl": kl, "fooled": fooled}
             return total, {name: term.detach() for name, term in terms.items()}
