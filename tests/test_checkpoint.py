@@ -152,7 +152,7 @@ def _rewrite(path: Path, change: Callable[[dict, dict], None]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t, h: h.update(model="vea"), "unknown model `vea`; accepted: "),
+        (lambda t, h: h.update(model="zzz"), "unknown model `zzz`; accepted: "),
         (lambda t, h: h.update(model="tyo"), "unknown model `tyo`; did you mean `toy`?"),
         (lambda t, h: h.update(format_version=99), "has format version 99, written by shapegen "),
         (

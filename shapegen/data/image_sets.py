@@ -37,7 +37,8 @@ def digits(count: int, *, seed: int = 0, start: int = 0) -> Images:
     from sklearn.datasets import load_digits
 
     found = load_digits()
-    order = np.random.RandomState(seed).permutation(_DIGITS)[start : start + count]
+    stream = np.random.RandomState(seed)
+    order = stream.permutation(_DIGITS)[start : start + count]
     levels = np.rint(found.images[order] * (255 / _DARKEST)).astype(np.uint8)
     return from_bytes(levels, found.target[order].astype(np.int64))
 

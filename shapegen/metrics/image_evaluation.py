@@ -135,7 +135,8 @@ def evaluate_images(
             f"got {draws} and {size}"
         )
     samples = [_drawn(model, size, seed + draw) for draw in range(draws)]
-    chosen = np.random.RandomState(0).permutation(len(test))[:size]
+    fixed = np.random.RandomState(0)
+    chosen = fixed.permutation(len(test))[:size]
     measure = ImageMetrics(test.pixels[chosen])
     first = measure.shares(samples[0])
     figures = [measure(each) for each in samples]

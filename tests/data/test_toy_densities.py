@@ -113,9 +113,6 @@ def continuous(density: ToyDensity, steps: int, rng: torch.Generator) -> Bijecti
     [
         pytest.param("two-moons", coupled, 300, 0.15, id="couplings"),
         pytest.param("eight-gaussians", continuous, 300, 0.15, id="continuous"),
-        pytest.param(
-            "eight-gaussians", coupled, 3000, 0.10, id="couplings, long", marks=pytest.mark.slow
-        ),
     ],
 )
 def test_flows_come_near_the_entropy_and_integrate_to_one(
