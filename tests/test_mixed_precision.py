@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 import shapegen
 from shapegen.cli import app
+from shapegen.core.concatsquash import ConcatSquashField
+from shapegen.points.pointflow_networks import CloudEncoder
 
 TINY = Path(__file__).resolve().parents[1] / "configs" / "tiny"
 SHORT = (
@@ -58,3 +60,19 @@ def test_the_first_loss_is_nearly_that_of_full_precision(
         losses.append(list(first.values())[2])
     full, mixed = losses
     assert mixed == pytest.approx(full, rel=0.05)
+
+
+def test_what_flows_keep_in_full_precision() -> None:
+    torch.manual_seed(0)
+    encoder, field = CloudEncoder(4, (8,), (8,)).eval(), ConcatSquashField(3, (64, 64))
+    with torch.no_grad():
+        # Steep at x = 1, where the first layer is 0.
+        field.layers[0].weight.mul_(500)
+        field.layers[0].bias.copy_(-field.layers[0].weight.sum(1))
+    x = torch.ones(1, 8, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        posterior = encoder(torch.randn(2, 16, 3))
+        # The next number above 1 in bfloat16 is 1.0078.
+        here, there = (field(torch.tensor(0.5), at) for at in (x, x + 2**-9))
+    assert {each.dtype for each in (posterior.mean, posterior.logvar, here)} == {torch.float32}
+    assert not torch.equal(here, there)
