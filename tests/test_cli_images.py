@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 import shapegen
@@ -51,6 +52,33 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_pictures(trained: Path) -> None:
     assert sorted(path.name for path in (trained / "samples").iterdir())
+    found = {path.name: np.asarray(Image.open(path)) for path in trained.glob("*.png")}
+    assert set(found) == {"samples.png", "interpolation.png", "reconstructions.png", "codes.png"}
+    assert all(picture.std() > 5 for picture in found.values())
+
+
+def test_a_run_without_codes_leaves_samples_alone(tmp_path: Path) -> None:
+    run("train", TINY / "pixelcnn.yaml", *SHORT, "train.epochs=1", "--out", tmp_path)
+    assert [path.name for path in tmp_path.glob("*.png")] == ["samples.png"]
+
+
+def test_codes_of_one_number_are_shown_on_a_line(tmp_path: Path) -> None:
+    changes = ("model.latent_dim=1", "train.epochs=1", "train.pictures_every=0")
+    run("train", TINY / "vae.yaml", *SHORT, *changes, "--out", tmp_path)
+    rows = np.asarray(Image.open(tmp_path / "codes.png")).std((1, 2)) > 0
+    assert 0 < rows.sum() < len(rows) / 20
+
+
+def test_a_run_is_whole_without_its_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise ValueError("a tree too deep")
+
+    monkeypatch.setattr("shapegen.images.vae.VAE.encode", refused)
+    output = run("train", TINY / "vae.yaml", *SHORT, "train.pictures_every=0", "--out", tmp_path)
+    assert "no pictures: a tree too deep" in output
+    assert (tmp_path / "last.safetensors").is_file()
 
 
 def test_samples_are_pictures_unless_asked_otherwise(trained: Path, tmp_path: Path) -> None:

@@ -28,13 +28,14 @@ def train(
         int | None, typer.Option(min=1, help="Processes, started by torchrun.")
     ] = None,
 ) -> None:
-    """Train a model: checkpoints, logs and pictures of samples in one folder.
+    """Train a model: checkpoints, logs and pictures (samples, and what else it can) in one folder.
 
     Ctrl-C saves and stops; --resume goes on, to the same end.
     """
     from shapegen.config import dump, load_run
     from shapegen.registry import build_seeded
     from shapegen.train import load_data
+    from shapegen.train.pictures import write_pictures
 
     chosen = {"train.device": device, "train.devices": devices}
     changes = [f"{key}={value}" for key, value in chosen.items() if value is not None]
@@ -50,6 +51,11 @@ def train(
     )
     if first:
         typer.echo(f"{result.stopped} after {result.epoch:.4g} epochs: {out}")
+        shown = data.holdout or data.validation or data.train
+        try:
+            write_pictures(model, shown, out, count=run.train.pictures, seed=run.train.seed)
+        except ValueError as error:  # the run is whole without them
+            typer.echo(f"no pictures: {error}", err=True)
 
 
 @app.command()

@@ -43,6 +43,18 @@ def halved(size: Size, times: int) -> list[Size]:
     return sizes
 
 
+class Brightness(nn.Module):
+    """Pixels of -1 to 1 as 0 to 1.
+
+    Most pixels of most drawings are black. As zeros they leave a perceptron's first layer alone;
+    as -1 they push all its units one way at every step, until those are saturated.
+    """
+
+    def forward(self, pixels: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """The same shape."""
+        return (pixels + 1) / 2
+
+
 class Residual(nn.Module):
     """Two convolutions beside an identity, groups normalised before each.
 
@@ -166,9 +178,8 @@ def image_encoder(
     """
     if network == "conv":
         return ConvEncoder(channels, size, hidden, out, blocks=blocks)
-    return nn.Sequential(
-        nn.Flatten(), mlp([channels * size[0] * size[1], *hidden, out], activation)
-    )
+    widths = [channels * size[0] * size[1], *hidden, out]
+    return nn.Sequential(Brightness(), nn.Flatten(), mlp(widths, activation))
 
 
 def image_decoder(

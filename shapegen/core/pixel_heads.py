@@ -14,6 +14,9 @@ from shapegen.core.likelihoods import LogisticMixture, bernoulli_log_prob
 from shapegen.core.noise import standard_normal
 
 Kind = Literal["bernoulli", "gaussian", "logistic"]
+DARK = -2.0
+"""Logit of white where a network puts out zero: one pixel in eight, as in drawings. Networks begin
+near zero, and what starts grey learns the darkness first and its codes later, if ever."""
 LOWEST_LOG_SCALE = -5.0
 """A pixel that is the same in all images would have a density without bounds."""
 
@@ -45,7 +48,7 @@ class PixelHead:
 
     def _of_pixels(self, outputs: Tensor, pixels: Tensor) -> Tensor:
         if self.kind == "bernoulli":
-            return bernoulli_log_prob(outputs, pixels)
+            return bernoulli_log_prob(outputs + DARK, pixels)
         mean, log_scale = self._mean_and_scale(outputs)
         if self.kind == "gaussian":
             # Unchecked: what is not finite stops a training with a message of its own.
@@ -55,7 +58,7 @@ class PixelHead:
     def mean(self, outputs: Float[Tensor, "n outs h w"]) -> Float[Tensor, "n c h w"]:
         """Mean image, in -1 to 1."""
         if self.kind == "bernoulli":
-            return 2 * outputs.sigmoid() - 1
+            return 2 * (outputs + DARK).sigmoid() - 1
         return self._mean_and_scale(outputs)[0].clamp(-1, 1)
 
     def sample(
@@ -65,7 +68,7 @@ class PixelHead:
         if self.kind == "bernoulli":
             device = outputs.device if rng is None else rng.device
             shares = torch.rand(outputs.shape, generator=rng, device=device).to(outputs)
-            return torch.where(shares < outputs.sigmoid(), 1.0, -1.0).to(outputs)
+            return torch.where(shares < (outputs + DARK).sigmoid(), 1.0, -1.0).to(outputs)
         mean, log_scale = self._mean_and_scale(outputs)
         if self.kind == "gaussian":
             noise = standard_normal(mean.shape, like=mean, rng=rng)
