@@ -13,6 +13,7 @@ from torch import Tensor
 
 from shapegen.base import Autoencoder, GenerativeModel
 from shapegen.core.noise import standard_normal
+from shapegen.images.autoencoder import squared_error
 from shapegen.images.images import Images, Picture
 from shapegen.metrics import baselines, sets
 from shapegen.metrics.draws import Figures, bootstrap_interval, mean_of_draws
@@ -53,9 +54,13 @@ class PcaImages:
         self.axes = vectors[:, -components:]
         self.spread = values[-components:].clamp_min(0).sqrt()
 
+    def encode(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n components"]:
+        """Coordinates along the components."""
+        return (pixels.flatten(1).double() - self.mean) @ self.axes
+
     def reconstruct(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """What the components keep of images."""
-        return self._images((pixels.flatten(1).double() - self.mean) @ self.axes)
+        return self._images(self.encode(pixels))
 
     def sample(self, n: int, *, rng: torch.Generator | None = None) -> Float[Tensor, "n c h w"]:
         """Draw images."""
@@ -194,7 +199,7 @@ def _reconstruction(
 
 
 def _error(rebuilt: Tensor, pixels: Tensor) -> float:
-    return float(((rebuilt - pixels) / 2).square().flatten(1).sum(1).mean())
+    return float(squared_error(rebuilt, pixels).mean())
 
 
 def _memorised(samples: Tensor, train: Tensor, held_out: Tensor, seed: int) -> dict[str, float]:
