@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,24 +13,44 @@ from PIL import Image
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "viewers" / "notebooks"
 PICTURES = {
+    "divergences": {"divergences.png"},
     "autoencoder": {"reconstructions.png", "plane.png", "noise_decoded.png"},
     "variational_autoencoder": {"manifold.png", "plane.png", "walk_and_samples.png"},
 }
+
+ORDER = ("KL(q, p)", "JS(p, q)", "KL(p, q)")
 
 
 def test_every_notebook_is_run() -> None:
     assert {path.stem for path in NOTEBOOKS.glob("*.py")} == set(PICTURES)
 
 
-@pytest.mark.parametrize("name", list(PICTURES))
+def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> dict[str, Any]:
+    monkeypatch.setattr(sys, "argv", ["notebook", "--out", str(folder), *words])
+    monkeypatch.delenv("SHAPEGEN_DATA", raising=False)
+    left = runpy.run_path(str(NOTEBOOKS / f"{name}.py"))
+    assert PICTURES[name] <= {path.name for path in folder.glob("*.png")}
+    for picture in PICTURES[name]:
+        # Something is to be seen.
+        assert np.asarray(Image.open(folder / picture)).std() > 10
+    return left
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "variational_autoencoder"])
 def test_a_notebook_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["notebook", "--out", str(tmp_path), "--epochs", "5"])
-    monkeypatch.delenv("SHAPEGEN_DATA", raising=False)
-    runpy.run_path(str(NOTEBOOKS / f"{name}.py"))
-    assert PICTURES[name] <= {path.name for path in tmp_path.glob("*.png")}
-    for picture in PICTURES[name]:
-        # Something is to be seen.
-        assert np.asarray(Image.open(tmp_path / picture)).std() > 10
+    run(name, tmp_path, monkeypatch, "--epochs", "5")
     assert "nearest codes in the plane: 0." in capsys.readouterr().out
+
+
+def test_divergences_fit_what_they_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = run("divergences", tmp_path, monkeypatch)["found"]
+    # KL(p, q) matches the target's moments: three quarters at -2, the rest at 2, each 0.6 wide.
+    mean = 0.75 * -2 + 0.25 * 2
+    sd = (4 + 0.36 - mean**2) ** 0.5
+    assert found["KL(p, q)"] == pytest.approx((mean, sd), abs=1e-2)
+    # KL(q, p) takes one peak as it is; JS lies between the two.
+    assert found["KL(q, p)"] == pytest.approx((-2, 0.6), abs=2e-2)
+    for reverse, between, forward in zip(*(found[n] for n in ORDER), strict=True):
+        assert reverse + 0.05 < between < forward - 0.05

@@ -6,7 +6,14 @@ from shapegen.formats.picture_files import turntable
 from shapegen.formats.png import write_png
 from shapegen.view.animation import animation_frames, write_animation
 from shapegen.view.gallery import Animation, Pairs, Pictures, Table, write_gallery
-from shapegen.view.plots import image_rows, scatter, write_rows, write_scatter
+from shapegen.view.plots import (
+    curves,
+    image_rows,
+    scatter,
+    write_curves,
+    write_rows,
+    write_scatter,
+)
 from shapegen.view.sheets import contact_sheet, pair_sheet, thumbnails
 from shapegen.view.window import show
 
@@ -18,6 +25,7 @@ __all__ = [
     "Table",
     "animation_frames",
     "contact_sheet",
+    "curves",
     "image_rows",
     "pair_sheet",
     "scatter",
@@ -27,6 +35,7 @@ __all__ = [
     "thumbnails",
     "turntable",
     "write_animation",
+    "write_curves",
     "write_gallery",
     "write_gif",
     "write_png",

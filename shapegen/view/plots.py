@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,39 @@ def scatter(points: ArrayLike, labels: Any = None) -> Pixels:
     return np.asarray(canvas.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
 
 
+def curves(x: ArrayLike, lines: Mapping[str, ArrayLike]) -> Pixels:
+    """Functions of one number as a picture ``(H, W, 3)``, from zero up, named in their colours.
+
+    Args:
+        x: Places ``(n,)``, at least two, rising.
+        lines: Values ``(n,)`` by name.
+
+    Raises:
+        ValueError: Other lengths, no line, or numbers that are not finite.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    places = np.asarray(x, dtype=np.float64)
+    values = [np.asarray(line, dtype=np.float64) for line in lines.values()]
+    if places.ndim != 1 or len(places) < 2 or not values:
+        raise ValueError(f"curves need two places and a line; got {places.shape}, {len(values)}")
+    for line in values:
+        if line.shape != places.shape or not np.isfinite(line).all():
+            raise ValueError(f"a line must be {places.shape} finite numbers; got {line.shape}")
+    width, height, margin = (each * _SAMPLES for each in (_SIDE, _SIDE // 2, 4 * _RADIUS))
+    low, high = min(0.0, *(line.min() for line in values)), max(line.max() for line in values)
+    across = (places - places[0]) / (places[-1] - places[0]) * (width - 2 * margin) + margin
+    canvas = Image.new("RGB", (width, height), (255, 255, 255))
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(13 * _SAMPLES)
+    for number, (name, line) in enumerate(zip(lines, values, strict=True)):
+        share = (line - low) / max(high - low, 1e-12)
+        up = height - margin - share * (height - 2 * margin)
+        colour = COLOURS[number % len(COLOURS)]
+        pen.line(list(zip(across.tolist(), up.tolist(), strict=True)), colour, 2 * _SAMPLES)
+        pen.text((2 * margin, margin + 18 * _SAMPLES * number), name, colour, font)
+    return np.asarray(canvas.resize((_SIDE, _SIDE // 2), Image.Resampling.LANCZOS))
+
+
 def write_rows(rows: Sequence[Images], path: str | Path) -> None:
     """Write :func:`image_rows` as PNG."""
     write_png(image_rows(rows), path)
@@ -102,3 +135,8 @@ def write_rows(rows: Sequence[Images], path: str | Path) -> None:
 def write_scatter(points: ArrayLike, labels: Any, path: str | Path) -> None:
     """Write :func:`scatter` as PNG."""
     write_png(scatter(points, labels), path)
+
+
+def write_curves(x: ArrayLike, lines: Mapping[str, ArrayLike], path: str | Path) -> None:
+    """Write :func:`curves` as PNG."""
+    write_png(curves(x, lines), path)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from shapegen.images.images import Images
-from shapegen.view import image_rows, scatter
+from shapegen.view import curves, image_rows, scatter
 from shapegen.view.plots import COLOURS
 
 
@@ -48,3 +48,21 @@ def test_points_are_where_they_belong() -> None:
 def test_what_is_no_plane_is_refused(points: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         scatter(points)
+
+
+def test_a_line_is_high_where_its_values_are() -> None:
+    picture = curves(np.linspace(0, 1, 101), {"rising": np.linspace(0, 1, 101)})
+    assert picture.shape == (320, 640, 3)
+    found = picture[..., 0] < 128
+    rows = [np.flatnonzero(found[:, column]).mean() for column in (300, 450, 600)]
+    assert rows[0] > rows[1] > rows[2]
+    assert rows[0] - rows[1] == pytest.approx(rows[1] - rows[2], abs=2)
+
+
+@pytest.mark.parametrize(
+    ("x", "lines"),
+    [([0.0], {"a": [1.0]}), ([0.0, 1.0], {}), ([0.0, 1.0], {"a": [1.0, np.nan]})],
+)
+def test_what_is_no_curve_is_refused(x: Any, lines: Any) -> None:
+    with pytest.raises(ValueError, match=r"curves need two places|a line must be"):
+        curves(x, lines)
