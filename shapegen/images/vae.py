@@ -58,6 +58,9 @@ class VAEConfig:
     """Weight of the KL divergence in training."""
     free_bits: float = 0.0
     """Nats of every dimension that cost nothing in training."""
+    kl_warmup: int = 0
+    """Steps in which ``beta`` rises linearly from 0: codes are put to use before they cost, and
+    more dimensions stay active (Sonderby et al., *Ladder Variational Autoencoders*, 2016)."""
     draws: int = 1
     """Codes of an image in a training step; above 1 the importance-weighted bound is trained."""
 
@@ -68,10 +71,11 @@ class VAEConfig:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if not self.hidden or min(self.hidden) < 1:
             raise ValueError(f"hidden must be widths of at least 1; got {list(self.hidden)}")
-        if self.blocks < 0 or self.beta < 0 or self.free_bits < 0:
-            raise ValueError("blocks, beta and free_bits must be at least 0")
-        if self.draws > 1 and (self.beta != 1 or self.free_bits):
-            raise ValueError("an importance-weighted bound has beta 1 and no free bits")
+        for name in ("blocks", "beta", "free_bits", "kl_warmup"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
+        if self.draws > 1 and (self.beta != 1 or self.free_bits or self.kl_warmup):
+            raise ValueError("an importance-weighted bound has beta 1, no free bits, no kl_warmup")
 
 
 class VAE(Autoencoder):
@@ -134,10 +138,15 @@ class VAE(Autoencoder):
             posterior = self.posterior(batch)
             log_prob = self.log_prob_given(batch, posterior.rsample(rng=rng)).mean()
             kl = posterior.kl_standard().mean()
-            penalty = self.config.beta * posterior.kl_with_free_bits(self.config.free_bits)
-            return penalty - log_prob, {"log_prob": log_prob.detach(), "kl": kl.detach()}
+            penalty = posterior.kl_with_free_bits(self.config.free_bits)
+            return self._beta(step) * penalty - log_prob, {"log_prob": log_prob.detach(), "kl": kl.detach()}
 
         return (Objective("vae", self, loss),)
+
+    def _beta(self, step: int) -> float:
+        # A validation loss that rose with the warm-up would choose the first checkpoint.
+        share = (step + 1) / max(1, self.config.kl_warmup) if self.training else 1.0
+        return self.config.beta * min(1.0, share)
 
     def posterior(self, pixels: Float[Tensor, "n c h w"]) -> DiagGaussian:
         """Of the codes, given images."""

@@ -53,6 +53,23 @@ def test_the_loss_is_minus_the_bound() -> None:
     torch.testing.assert_close(more - loss, posterior.kl_standard().mean())
 
 
+def test_the_divergence_is_warmed_up_in_training_alone() -> None:
+    model = build(binarise=False, kl_warmup=4, beta=2.0).train()
+    pixels = binarised_once(blobs(6).pixels)
+
+    def loss(step: int) -> float:
+        (objective,) = model.objectives(rng=torch.Generator().manual_seed(3))
+        return float(objective.loss(pixels, step)[0].detach())
+
+    kl = model.posterior(pixels).kl_standard().mean().item()
+    whole = loss(3)
+    assert [whole - loss(step) for step in (0, 1, 2, 99)] == pytest.approx(
+        [1.5 * kl, kl, 0.5 * kl, 0], abs=1e-4
+    )
+    model.eval()
+    assert loss(0) == whole
+
+
 def test_free_bits_cost_nothing() -> None:
     model = build(binarise=False, free_bits=5.0)
     pixels = blobs(6).pixels
@@ -187,7 +204,9 @@ def test_a_binary_test_set_is_always_the_same() -> None:
         ({"channels": 2}, "channels must be 1 or 3; got 2"),
         ({"size": (0, 8)}, r"at least 1; got \[0, 8\]"),
         ({"hidden": ()}, r"hidden must be widths of at least 1; got \[\]"),
-        ({"draws": 5, "beta": 2.0}, "beta 1 and no free bits"),
+        ({"draws": 5, "kl_warmup": 9}, "beta 1, no free bits, no kl_warmup"),
+        ({"kl_warmup": -1}, "kl_warmup must be at least 0; got -1"),
+        ({"draws": 5, "beta": 2.0}, "beta 1, no free bits"),
     ],
 )
 def test_bad_settings_are_refused(fields: dict[str, Any], message: str) -> None:
