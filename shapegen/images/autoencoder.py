@@ -20,6 +20,7 @@ from shapegen.core.nets import Activation, Network, image_decoder, image_encoder
 from shapegen.core.objective import Objective
 from shapegen.images.images import Images
 from shapegen.images.validity import check_size, checked_pixels
+from shapegen.images.warping import warped
 
 CHUNK = 4096
 """Images that are encoded or decoded at once."""
@@ -41,6 +42,8 @@ class AutoencoderConfig:
     """Of the ``mlp``."""
     blocks: int = 1
     """Residual blocks of the ``conv`` at every size."""
+    warp: float = 0.0
+    """Random affine maps of the training images; see :func:`shapegen.images.warping.warped`."""
 
     def __post_init__(self) -> None:
         check_size(self.channels, self.size)
@@ -50,8 +53,9 @@ class AutoencoderConfig:
             raise ValueError(f"hidden must be widths of at least 1; got {list(self.hidden)}")
         if not self.hidden and self.network == "conv":
             raise ValueError("a conv network needs hidden channels; got none")
-        if self.blocks < 0:
-            raise ValueError(f"blocks must be at least 0; got {self.blocks}")
+        for name in ("blocks", "warp"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
 
 
 class ImageAutoencoder(Autoencoder):
@@ -98,6 +102,8 @@ class ImageAutoencoder(Autoencoder):
         """The squared error of an image, brightness in 0 to 1, summed over its pixels."""
 
         def loss(batch: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+            if self.training and self.config.warp:
+                batch = warped(batch, self.config.warp, rng=rng)
             rebuilt = self.decoder(self.encoder(batch)).to(batch.dtype)
             error = squared_error(rebuilt, batch).mean()
             return error, {"squared_error": error.detach()}
