@@ -3,6 +3,7 @@
 #   make demo     shapes from the shipped weights, as pictures, GLB files and a page, in demo/
 #   make test     every test
 #   make check    ruff, mypy, architecture and documentation
+#   make mutants  breaks the shared core, line by line; the tests of every model must notice
 #   make bench    every benchmark, a JSON line each
 #   make pictures the pictures of README.md
 #   make clean    remove what these targets made, .venv/ included
@@ -16,7 +17,7 @@ DEMO ?= demo
 BIN := .venv/bin
 export PYTHON TORCH_INDEX
 
-.PHONY: setup demo test check bench pictures clean
+.PHONY: setup demo test check mutants bench pictures clean
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -36,6 +37,9 @@ check: .venv/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_docs.py
+
+mutants: .venv/.ready
+	$(BIN)/python -m tests.mutants
 
 bench: .venv/.ready
 	@for workload in $$($(BIN)/python -m benchmarks --list); do \

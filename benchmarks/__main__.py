@@ -49,6 +49,8 @@ def main() -> None:
 def remark(result: dict[str, object]) -> str:
     """One line for people."""
     text = f"{result['workload']}: {result['median_s']:.4g} s, {result['cpu_s']:.4g} CPU s"
+    if "images_a_second" in result:
+        text += f"; {result['images_a_second']:.4g} images/s"
     if "ratio" in result:
         text += f"; the original {result['original_s']:.4g} s, {result['ratio']:.1f} times that"
     return text

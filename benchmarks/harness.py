@@ -35,6 +35,8 @@ class Workload:
     """The same work by the plain recursion of the tests."""
     recursion_share: float = 1.0
     """Part of the work that the recursion does; its seconds are divided by it."""
+    made: tuple[str, int] | None = None
+    """What a run makes or takes, and how many of them: the JSON line says how many a second."""
     count_flops: bool = True
     """Whether the products of matrices are counted in one run more."""
 
@@ -74,6 +76,9 @@ def run(name: str, *, threads: int = 1, device: str = "cpu") -> dict[str, Any]:
     result["gemm_peak_gflops"] = round(peak, 1)
     if flops is not None:
         result["gemm_share"] = round(flops / seconds / 1e9 / peak, 4)
+    if workload.made is not None:
+        what, count = workload.made
+        result |= {what: count, f"{what}_a_second": round(count / seconds, 1)}
     if workload.original_s is not None:
         result["original_s"] = workload.original_s * ORIGINAL_GEMM_PEAK / peak
         result["ratio"] = round(result["original_s"] / seconds, 2)

@@ -1,8 +1,8 @@
 """``python -m tests.mutants [NAME ...]``: break the core, and see which models' tests notice.
 
-A copy of the project is broken in one line at a time, and the tests of every model that should
-stand on that line are run in it. A model whose tests pass does not share the core, or is not
-tested.
+A copy of the project is broken in one line at a time, and a few tests of every model that should
+stand on that line are run in it. A model whose tests pass there does not share the core, or is
+not tested. First the same tests must pass in a copy that is whole.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("shapegen", "tests", "configs", "datasets", "benchmarks", "viewers")
+PARTS = ("shapegen", "tests")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Mutant:
     """Occurs once in the file."""
     broken: str
     users: Mapping[str, str]
-    """Tests (a file, or one test of it) by model."""
+    """A test by model."""
 
 
 STRUCTURES, POINTS, IMAGES, GRAPHS = (
@@ -38,6 +39,12 @@ STRUCTURES, POINTS, IMAGES, GRAPHS = (
     "tests/images",
     "tests/graphs",
 )
+DRIVER = "shapegen/core/autoregressive.py"
+PIXEL_STEPS = f"{IMAGES}/test_pixel_order.py::test_steps_say_what_the_whole_says"
+PIXEL_DRAWS = f"{IMAGES}/test_pixel_models.py::test_draws_and_completions_have_their_probabilities"
+GRAPH_DRAWS = f"{GRAPHS}/test_ordered_models.py::test_draws_have_their_probabilities"
+VOLUME = f"{IMAGES}/test_flows.py::test_the_whole_flow_has_the_volume_of_autograd_and_its_inverse"
+CODES = "charges_for_codes_is_the_divergence_of_their_draws"
 
 MUTANTS: dict[str, Mutant] = {
     "kl": Mutant(
@@ -45,10 +52,11 @@ MUTANTS: dict[str, Mutant] = {
         "return 0.5 * (self.mean.square() + self.logvar.exp() - 1 - self.logvar)",
         "return self.mean.square() + self.logvar.exp() - 1 - self.logvar",
         {
-            "vae": f"{IMAGES}/test_vae.py",
-            "grass": f"{STRUCTURES}/test_grass.py",
-            "structurenet": f"{STRUCTURES}/test_structurenet.py",
-            "pointflow": f"{POINTS}/test_pointflow_objectives.py",
+            "vae": f"{IMAGES}/test_vae.py::test_what_the_loss_{CODES}[mlp]",
+            "grass": f"{STRUCTURES}/test_grass.py"
+            "::test_levels_equal_the_recursion_in_values_and_gradients[ours]",
+            "structurenet": f"{STRUCTURES}/test_structurenet.py::test_what_the_objective_{CODES}",
+            "pointflow": f"{POINTS}/test_pointflow_objectives.py::test_what_matching_{CODES}",
         },
     ),
     "log_det": Mutant(
@@ -58,19 +66,49 @@ MUTANTS: dict[str, Mutant] = {
         """            x, log_det = layer(x, context)
             total = -log_det if total is None else total - log_det""",
         {
-            "realnvp": f"{IMAGES}/test_flows.py",
-            "glow": f"{IMAGES}/test_flows.py",
-            "pointflow": f"{POINTS}/test_pointflow.py",
+            "realnvp": f"{VOLUME}[realnvp-1]",
+            "glow": f"{VOLUME}[glow-1]",
+            "pointflow": f"{POINTS}/test_pointflow.py"
+            "::test_a_density_is_that_of_the_noise_by_the_jacobian_of_autograd",
         },
     ),
+    # Networks that score all values at once see the value that they predict.
     "shift": Mutant(
-        "shapegen/core/autoregressive.py",
+        DRIVER,
         "return torch.cat([first.to(values.dtype), before], dim)",
         "return values",
         {
-            "pixelcnn": f"{IMAGES}/test_pixel_order.py",
-            "pixelrnn": f"{IMAGES}/test_pixel_order.py",
-            "graphrnn": f"{GRAPHS}/test_graphrnn.py",
+            "pixelcnn": f"{IMAGES}/test_pixel_order.py"
+            "::test_all_that_is_before_is_seen_and_nothing_else[gated-1]",
+            "pixelrnn": f"{IMAGES}/test_pixel_order.py"
+            "::test_all_that_is_before_is_seen_and_nothing_else[diagonal-1]",
+            "graphrnn": f"{GRAPHS}/test_graphrnn.py"
+            "::test_a_bit_depends_on_those_before_alone[graphrnn]",
+        },
+    ),
+    # Scoring step by step, the last value alone counts.
+    "sum": Mutant(
+        DRIVER,
+        "total = total + process.predict(state)",
+        "total = process.predict(state)",
+        {
+            "pixelcnn": f"{PIXEL_STEPS}[binary-gated]",
+            "pixelrnn": f"{PIXEL_STEPS}[binary-diagonal]",
+            "graphrnn": f"{GRAPHS}/test_graphrnn.py"
+            "::test_bits_one_by_one_score_as_all_at_once[2-graphrnn]",
+            "dgmg": f"{GRAPHS}/test_dgmg.py::test_scores_are_those_of_a_plain_loop",
+        },
+    ),
+    # Drawing, a process is told the first value again and again.
+    "draw": Mutant(
+        DRIVER,
+        "state = process.advance(state, values[number])",
+        "state = process.advance(state, values[0])",
+        {
+            "pixelcnn": f"{PIXEL_DRAWS}[gated]",
+            "pixelrnn": f"{PIXEL_DRAWS}[diagonal]",
+            "graphrnn": f"{GRAPH_DRAWS}[graphrnn]",
+            "dgmg": f"{GRAPH_DRAWS}[dgmg]",
         },
     ),
 }
@@ -79,12 +117,9 @@ MUTANTS: dict[str, Mutant] = {
 def copied(folder: Path) -> Path:
     """A copy of the project that can be broken."""
     for name in PARTS:
-        if (ROOT / name).is_dir():
-            shutil.copytree(
-                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
-            )
-    for name in ("pyproject.toml", "setup.cfg", "README.md"):
-        shutil.copy(ROOT / name, folder)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
 
 
@@ -101,36 +136,60 @@ def break_line(folder: Path, mutant: Mutant) -> None:
     path.write_text(text.replace(mutant.line, mutant.broken))
 
 
-def notices(folder: Path, test: str, model: str) -> bool:
-    """Whether a test fails in a copy; of a file of several models, those that name the model."""
-    several = test in (f"{IMAGES}/test_flows.py", f"{IMAGES}/test_pixel_order.py")
-    words = ["-k", model] if several else []
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test, *words]
-    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
-    if done.returncode not in (0, 1):
-        raise RuntimeError(f"{test} could not be run:\n{done.stdout.decode()[-2000:]}")
-    return done.returncode == 1
+def failures(folder: Path, tests: Iterable[str]) -> dict[str, str]:
+    """What the tests that fail in a copy say, by test.
+
+    Raises:
+        RuntimeError: A test was not run.
+    """
+    wanted, report = sorted(set(tests)), folder / "report.xml"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *wanted]
+    done = subprocess.run(
+        [*command, f"--junitxml={report}"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        check=False,
+    )
+    said: dict[str, str] = {}
+    if done.returncode in (0, 1):
+        for case in ElementTree.parse(report).iter("testcase"):
+            test = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
+            failed = case.find("failure")
+            if case.find("error") is None and case.find("skipped") is None:
+                said[test] = "" if failed is None else failed.get("message", "")
+    if sorted(said) != wanted:
+        raise RuntimeError(f"not all was run:\n{done.stdout.decode()[-2000:]}")
+    return {test: message for test, message in said.items() if message}
 
 
-def survivors(name: str) -> list[str]:
+def survivors(mutant: Mutant) -> list[str]:
     """Models whose tests do not notice a mutant."""
-    mutant = MUTANTS[name]
     with tempfile.TemporaryDirectory() as made:
         folder = copied(Path(made))
         break_line(folder, mutant)
-        return [m for m, test in mutant.users.items() if not notices(folder, test, m)]
+        failed = failures(folder, mutant.users.values())
+    # A crash is no notice: the law must be seen to be broken.
+    seen = {test for test, said in failed.items() if said.startswith(("assert", "AssertionError"))}
+    return [model for model, test in mutant.users.items() if test not in seen]
 
 
 def main() -> None:
     """Print a line a mutant; the exit code is 1 if one lives."""
+    names = sys.argv[1:] or list(MUTANTS)
+    with tempfile.TemporaryDirectory() as made:
+        tests = [test for name in names for test in MUTANTS[name].users.values()]
+        failed = failures(copied(Path(made)), tests)
+    if failed:
+        sys.exit(f"these tests fail where nothing is broken: {', '.join(failed)}")
     living = 0
-    for name in sys.argv[1:] or MUTANTS:
-        alive = survivors(name)
+    for name in names:
+        alive = survivors(MUTANTS[name])
         living += len(alive)
         noticed = [model for model in MUTANTS[name].users if model not in alive]
         sys.stdout.write(f"{name}: noticed by {', '.join(noticed) or 'none'}")
         sys.stdout.write(f"; NOT by {', '.join(alive)}\n" if alive else "\n")
+        sys.stdout.flush()
     sys.exit(min(living, 1))
 
 

@@ -15,6 +15,7 @@ from shapegen.images.images import Images
 from shapegen.images.vae import VAE, VAEConfig
 from shapegen.images.validity import binarised_once
 from tests.images.image_cases import blobs
+from tests.monte_carlo import kl_by_draws
 
 SMALL: dict[str, Any] = {"size": (8, 8), "latent_dim": 2, "hidden": (16,)}
 
@@ -68,6 +69,20 @@ def test_the_divergence_is_warmed_up_in_training_alone() -> None:
     )
     model.eval()
     assert loss(0) == whole
+
+
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_what_the_loss_charges_for_codes_is_the_divergence_of_their_draws(network: Any) -> None:
+    model = build(binarise=False, network=network, hidden=(8, 16)).double()
+    pixels = binarised_once(blobs(6).pixels).double()
+    with torch.no_grad():
+        for weight in model.encoder.parameters():
+            weight.mul_(2)
+    loss, terms = model.objectives(rng=torch.Generator().manual_seed(3))[0].loss(pixels, 0)
+    expected, error = kl_by_draws(model.posterior(pixels))
+    assert expected > 50 * error
+    assert loss.item() + terms["log_prob"].item() == pytest.approx(expected, abs=5 * error)
+    assert float(terms["kl"]) == pytest.approx(expected, abs=5 * error)
 
 
 def test_free_bits_cost_nothing() -> None:

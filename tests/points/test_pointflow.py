@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import shapegen
 from shapegen import registry
 from shapegen.core.cnf import CNF, continuous
-from shapegen.core.flows import FlowDistribution
+from shapegen.core.flows import FlowDistribution, standard_normal_log_prob
 from shapegen.core.ode import Solver
 from shapegen.points.normalisation import Normalisation
 from shapegen.points.point_clouds import PointClouds
@@ -123,6 +124,24 @@ def test_a_density_in_the_units_of_the_data(blocks: int) -> None:
     samples = model.decode(code, num_points=400, rng=torch.Generator().manual_seed(0)).points
     spread = samples.std(1).log().sum(1) + 1.5 * math.log(2 * math.pi * math.e)
     assert (-model.log_prob_given(samples, code).mean(1) < spread + 0.15).all()
+
+
+def test_a_density_is_that_of_the_noise_by_the_jacobian_of_autograd() -> None:
+    model = stirred()
+    points, code = clouds(1, points=8).points, torch.randn(1, 4)
+    model.double()
+
+    def noise(point: Tensor) -> Tensor:
+        x = (point - model.centre) / model.scale
+        return model.point_flow(x.view(1, 1, 3), code.double())[0].view(3)
+
+    expected = [
+        standard_normal_log_prob(noise(point))
+        + torch.linalg.slogdet(torch.autograd.functional.jacobian(noise, point))[1]
+        for point in points[0].double()
+    ]
+    found = model.log_prob_given(points, code)[0]
+    torch.testing.assert_close(found, torch.stack(expected), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("spread", ["scalar", "axis"])

@@ -20,6 +20,7 @@ from shapegen.core.vector_field import NetworkField
 from shapegen.points.pointflow import LikelihoodWeights, Matching, PointFlow
 from shapegen.points.pointflow_losses import bound_loss
 from shapegen.points.pointflow_matching import chain_matching_error
+from tests.monte_carlo import kl_by_draws
 from tests.points.pointflow_cases import build, clouds
 
 
@@ -113,6 +114,18 @@ def test_the_authors_constant_is_logged_in_their_setting_alone() -> None:
     for name, dim in (("points", 3), ("latent", 4)):
         surplus = 0.5 * (dim**2 - dim) * math.log(2 * math.pi)
         assert float(values["official"][name] - values["none"][name]) == pytest.approx(surplus)
+
+
+def test_what_matching_charges_for_codes_is_the_divergence_of_their_draws() -> None:
+    # All points are seen, so that the posteriors are those of the loss.
+    model = build(num_points=48, matching=Matching(kl=0.5, targets=8, times=2, group=4))
+    points = model.eval().prepare(clouds(6))[torch.arange(6)]
+    (objective,) = model.objectives(rng=torch.Generator().manual_seed(0))
+    loss, logged = objective.loss(points, 0)
+    expected, error = kl_by_draws(model.posteriors(clouds(6)))
+    assert expected > 50 * error
+    charged = loss.item() - logged["points"].item() - logged["latent"].item()
+    assert charged == pytest.approx(0.5 * expected, abs=2.5 * error)
 
 
 def test_penalties_add_what_they_weigh() -> None:

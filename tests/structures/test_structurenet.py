@@ -21,6 +21,7 @@ from shapegen.structures.structurenet import (
 )
 from shapegen.structures.structurenet_decoding import StructureLimits
 from shapegen.structures.tree_batch import TreeBatch
+from tests.monte_carlo import kl_by_draws
 from tests.structures.structurenet_cases import KINDS, LABELS, alone, random_tree, small
 
 
@@ -100,6 +101,18 @@ def test_the_objective_is_the_weighted_losses_and_the_divergence(trees: PartTree
     for name, value in raw.items():
         torch.testing.assert_close(logged[name], getattr(weights, name) * value.mean())
     torch.testing.assert_close(loss, torch.stack(list(logged.values())).sum())
+
+
+def test_what_the_objective_charges_for_codes_is_the_divergence_of_their_draws(
+    trees: PartTrees,
+) -> None:
+    model = small(weights=LossWeights(kl=0.5)).float()
+    batch = model.prepare(trees).all
+    loss, logged = model.objectives(rng=torch.Generator().manual_seed(7))[0].loss(batch, 0)
+    expected, error = kl_by_draws(model.posterior(batch))
+    assert expected > 50 * error
+    rest = sum(value.item() for name, value in logged.items() if name != "kl")
+    assert loss.item() - rest == pytest.approx(0.5 * expected, abs=2.5 * error)
 
 
 def test_training_lowers_the_loss() -> None:
