@@ -38,6 +38,8 @@ class PixelCNNConfig(PixelConfig):
     """Of the first layer."""
     kernel: int = 3
     """Of the others."""
+    places: bool = False
+    """A bias of every row and column in the first of the gated layers: where a pixel is."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,6 +50,8 @@ class PixelCNNConfig(PixelConfig):
             size = getattr(self, name)
             if size < 3 or size % 2 == 0:
                 raise ValueError(f"{name} must be odd and at least 3; got {size}")
+        if not self.gated and self.places:
+            raise ValueError("places are known to gated layers alone; got gated: false")
         if not self.gated and self.features % 2:
             raise ValueError(
                 f"features must be even in masked blocks (gated: false); got {self.features}"
@@ -66,14 +70,17 @@ class PixelCNN(PixelModel):
 
     def __init__(self, config: PixelCNNConfig) -> None:
         super().__init__(config, config.features)
-        kind = GatedNetwork if config.gated else MaskedNetwork
-        self.convolutions = kind(
-            config.channels,
-            config.features,
-            config.layers,
-            first_kernel=config.first_kernel,
-            kernel=config.kernel,
-            classes=config.classes,
+        sizes = (config.channels, config.features, config.layers)
+        kernels = {"first_kernel": config.first_kernel, "kernel": config.kernel}
+        self.convolutions = (
+            GatedNetwork(
+                *sizes,
+                **kernels,
+                classes=config.classes,
+                size=config.size if config.places else None,
+            )
+            if config.gated
+            else MaskedNetwork(*sizes, **kernels, classes=config.classes)
         )
 
     @property

@@ -5,6 +5,8 @@ Both run on whole images, and row by row and pixel by pixel on what is kept of b
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -38,6 +40,29 @@ def gate(x: Float[Tensor, "batch double *places"]) -> Float[Tensor, "batch half 
     return a.tanh() * b.sigmoid()
 
 
+class Places(nn.Module):
+    """A bias of every place: one of its row and one of its column.
+
+    Convolutions do not know where they are; away from the border a digit is as likely to begin at
+    the bottom as in the middle.
+
+    Args:
+        features: Channels.
+        size: Height and width of images.
+
+    Reference: van den Oord et al., 2016, section 2.3, a condition that depends on the location.
+    """
+
+    def __init__(self, features: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.of_row = nn.Parameter(torch.zeros(features, size[0], 1))
+        self.of_column = nn.Parameter(torch.zeros(features, 1, size[1]))
+
+    def forward(self) -> Float[Tensor, "features height width"]:
+        """Of the whole image."""
+        return self.of_row + self.of_column
+
+
 class GatedLayer(nn.Module):
     """One layer of the two stacks.
 
@@ -57,6 +82,7 @@ class GatedLayer(nn.Module):
         kernel: Columns around its own that it sees.
         columns: That the horizontal stack sees.
         classes: Of labels.
+        size: Of images, for a layer that knows places.
     """
 
     def __init__(
@@ -68,6 +94,7 @@ class GatedLayer(nn.Module):
         kernel: int,
         columns: int,
         classes: int,
+        size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.residual = inputs == features
@@ -76,6 +103,7 @@ class GatedLayer(nn.Module):
         self.horizontal = ColumnsConv(inputs, 2 * features, columns, bias=False)
         self.out = nn.Conv2d(features, features, 1)
         self.label = label_embedding(classes, 4 * features)
+        self.places = None if size is None else Places(4 * features, size)
         with torch.no_grad():
             self.vertical.conv.weight.mul_(GATE_GAIN if self.residual else 1)
             self.out.weight.mul_(GATE_GAIN / 2 if self.residual else GATE_GAIN)
@@ -94,6 +122,9 @@ class GatedLayer(nn.Module):
         if self.label is not None:
             of_v, of_h = self.label(labels)[..., None, None].chunk(2, 1)
             above, sums = above + of_v, sums + of_h
+        if self.places is not None:
+            of_v, of_h = self.places().chunk(2)
+            above, sums = above + of_v, sums + of_h
         out = self.out(gate(sums))
         return gate(above), (h + out if self.residual else out)
 
@@ -108,6 +139,7 @@ class GatedNetwork(nn.Module):
         first_kernel: Odd.
         kernel: Odd.
         classes: Of labels.
+        size: Of images, for a first layer that knows places.
     """
 
     def __init__(
@@ -119,12 +151,18 @@ class GatedNetwork(nn.Module):
         first_kernel: int,
         kernel: int,
         classes: int,
+        size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         # The shift has taken one row and one column of the first layer's kernel.
         half = first_kernel // 2
-        sizes = {"rows": half, "kernel": first_kernel, "columns": half, "classes": classes}
-        first = GatedLayer(channels, features, **sizes)
+        sizes: dict[str, Any] = {
+            "rows": half,
+            "kernel": first_kernel,
+            "columns": half,
+            "classes": classes,
+        }
+        first = GatedLayer(channels, features, **sizes, size=size)
         half = kernel // 2 + 1
         sizes = {"rows": half, "kernel": kernel, "columns": half, "classes": classes}
         others = [GatedLayer(features, features, **sizes) for _ in range(layers)]
@@ -159,16 +197,26 @@ class GatedEvaluation:
         ]
         self._columns: list[Window] = []
         self._sums: list[Tensor] = []
+        self._places = [
+            None if layer.places is None else layer.places().chunk(2) for layer in self._layers
+        ]
+        self._row = -1
 
     def begin_row(self, above: Tensor) -> None:
         """Be told the row above ``(n, channels, width)``."""
         self._columns = [Window(layer.horizontal.columns) for layer in self._layers]
         self._sums = []
-        for layer, rows, label in zip(self._layers, self._rows, self._labels, strict=True):
+        self._row += 1
+        for layer, rows, label, places in zip(
+            self._layers, self._rows, self._labels, self._places, strict=True
+        ):
             v = layer.vertical.row(rows.push(above))  # (n, 2 F, W)
             sums = layer.link(v[:, :, None])[:, :, 0]
             if label is not None:
                 of_v, of_h = (each[..., None] for each in label)
+                v, sums = v + of_v, sums + of_h
+            if places is not None:
+                of_v, of_h = (each[:, self._row] for each in places)
                 v, sums = v + of_v, sums + of_h
             above = gate(v)
             self._sums.append(sums)

@@ -15,6 +15,7 @@ from shapegen.images.pixel_model import PixelModel
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "gated": ("pixelcnn", {"gated": True, "features": 8, "layers": 2}),
+    "placed": ("pixelcnn", {"features": 8, "layers": 2, "places": True}),
     "masked": ("pixelcnn", {"gated": False, "features": 16, "layers": 2}),
     "row": ("pixelrnn", {"network": "row", "hidden_dim": 6, "layers": 2}),
     "diagonal": ("pixelrnn", {"network": "diagonal", "hidden_dim": 6, "layers": 2}),
@@ -35,7 +36,8 @@ def build(case: str, height: int = 3, width: int = 3, **changes: Any) -> PixelMo
         assert isinstance(model, PixelModel)
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter.mul_(2)
+                # What begins at nothing must matter too.
+                parameter.mul_(2) if parameter.any() else parameter.normal_()
     return model.eval()
 
 

@@ -222,6 +222,7 @@ def test_configs_are_found() -> None:
         ({"size": (0, 8)}, "at least 1; got [0, 8]"),
         ({"classes": -1}, "pixelcnn.classes must be at least 0; got -1"),
         ({"levels": 1}, "pixelcnn.levels must be at least 2; got 1"),
+        ({"gated": False, "places": True}, "places are known to gated layers alone"),
         ({"kernel": 4}, "pixelcnn.kernel must be odd and at least 3; got 4"),
         ({"layers": 0}, "pixelcnn.layers must be at least 1; got 0"),
         ({"gated": False, "features": 7}, "pixelcnn.features must be even in masked blocks"),

@@ -216,3 +216,12 @@ def test_samples_are_images() -> None:
     samples = build("gated").sample(3, rng=torch.Generator().manual_seed(0))
     assert isinstance(samples, Images)
     assert samples.pixels.shape == (3, 1, 3, 3)
+
+
+@pytest.mark.parametrize("places", [False, True])
+def test_places_are_told_apart_far_from_the_border(places: bool) -> None:
+    model = build("placed", 24, 24, places=places)
+    with torch.no_grad():
+        inside = model.network(torch.full((1, 1, 24, 24), -1.0))[0, :, 8:16, 8:16]
+    alike = torch.allclose(inside, inside[:, :1, :1].expand_as(inside), atol=1e-5)
+    assert alike is not places
