@@ -25,7 +25,6 @@ from shapegen.core.objective import Objective
 from shapegen.core.pixel_heads import Kind, PixelHead
 from shapegen.images.images import Images
 from shapegen.images.validity import binarised_once, check_size, checked_pixels
-from shapegen.images.warping import warped
 
 CHUNK = 4096
 """Images that are decoded at once."""
@@ -62,8 +61,6 @@ class VAEConfig:
     kl_warmup: int = 0
     """Steps in which ``beta`` rises linearly from 0: codes are put to use before they cost, and
     more dimensions stay active (Sonderby et al., *Ladder Variational Autoencoders*, 2016)."""
-    warp: float = 0.0
-    """Random affine maps of the training images; see :func:`shapegen.images.warping.warped`."""
     draws: int = 1
     """Codes of an image in a training step; above 1 the importance-weighted bound is trained."""
 
@@ -74,7 +71,7 @@ class VAEConfig:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if not self.hidden or min(self.hidden) < 1:
             raise ValueError(f"hidden must be widths of at least 1; got {list(self.hidden)}")
-        for name in ("blocks", "beta", "free_bits", "kl_warmup", "warp"):
+        for name in ("blocks", "beta", "free_bits", "kl_warmup"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
         if self.draws > 1 and (self.beta != 1 or self.free_bits or self.kl_warmup):
@@ -133,8 +130,6 @@ class VAE(Autoencoder):
         """Minus the evidence lower bound in nats, or minus the importance-weighted one."""
 
         def loss(batch: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-            if self.training and self.config.warp:
-                batch = warped(batch, self.config.warp, rng=rng)
             if self.config.head == "bernoulli" and self.config.binarise:
                 batch = binarised(batch, rng=rng)
             if self.config.draws > 1:
