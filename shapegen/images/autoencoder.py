@@ -22,7 +22,7 @@ from shapegen.images.images import Images
 from shapegen.images.validity import check_size, checked_pixels
 from shapegen.images.warping import warped
 
-CHUNK = 4096
+CHUNK = 512
 """Images that are encoded or decoded at once."""
 
 
