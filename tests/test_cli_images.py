@@ -100,8 +100,10 @@ def test_samples_are_pictures_unless_asked_otherwise(trained: Path, tmp_path: Pa
 def test_reconstructions_and_walks(trained: Path, data: Path, tmp_path: Path) -> None:
     run("reconstruct", trained, data, "-n", 4, "--out", tmp_path / "a")
     assert (tmp_path / "a" / "pairs.png").exists()
-    run("interpolate", trained, f"{data}:0", f"{data}:7", "--steps", 5, "--out", tmp_path / "b")
+    ends = (f"{data}:0", f"{data}:7")
+    run("interpolate", trained, *ends, "--steps", 5, "--animate", "--out", tmp_path / "b")
     assert len(shapegen.read(tmp_path / "b")) == 5
+    assert (tmp_path / "b" / "animation.gif").stat().st_size > 0
     run("edit", "arithmetic", trained, f"{data}:0", f"{data}:1", 3, "--out", tmp_path / "c")
     assert len(shapegen.read(tmp_path / "c")) == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -29,9 +30,13 @@ def binarised(
     pixels: Float[Tensor, "*shape"], *, rng: torch.Generator | None = None
 ) -> Float[Tensor, "*shape"]:
     """Draw black (-1) or white (1), white with the probability that a pixel's brightness is."""
-    device = pixels.device if rng is None else rng.device
-    shares = torch.rand(pixels.shape, generator=rng, device=device).to(pixels)
-    return torch.where(shares < (pixels + 1) / 2, 1.0, -1.0).to(pixels)
+    return _white_with((pixels + 1) / 2, rng)
+
+
+def _white_with(probability: Tensor, rng: torch.Generator | None) -> Tensor:
+    device = probability.device if rng is None else rng.device
+    shares = torch.rand(probability.shape, generator=rng, device=device).to(probability)
+    return torch.where(shares < probability, 1.0, -1.0).to(probability)
 
 
 def bernoulli_log_prob(
@@ -46,6 +51,35 @@ def bernoulli_log_prob(
         pixels: In -1 to 1.
     """
     return -functional.binary_cross_entropy_with_logits(logits, (pixels + 1) / 2, reduction="none")
+
+
+@runtime_checkable
+class PixelDistribution(Protocol):
+    """Of pixels in -1 to 1: what a head makes of a network's numbers."""
+
+    def log_prob(self, pixels: Tensor, /) -> Tensor:
+        """Log-probability of every pixel in nats, or log-density."""
+        ...
+
+    def sample(self, *, rng: torch.Generator | None = None) -> Tensor:
+        """Draw pixels."""
+        ...
+
+
+@dataclass(frozen=True)
+class BlackOrWhite:
+    """Pixels that are black (-1) or white (1)."""
+
+    logits: Float[Tensor, "*shape"]
+    """Of white."""
+
+    def log_prob(self, pixels: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Log-probability of every pixel in nats (:func:`bernoulli_log_prob`)."""
+        return bernoulli_log_prob(self.logits, pixels)
+
+    def sample(self, *, rng: torch.Generator | None = None) -> Float[Tensor, "*shape"]:
+        """Draw pixels."""
+        return _white_with(self.logits.sigmoid(), rng)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Normal
 
-from shapegen.core.likelihoods import LogisticMixture, bernoulli_log_prob
+from shapegen.core.likelihoods import BlackOrWhite, LogisticMixture, PixelDistribution
 from shapegen.core.noise import standard_normal
 
 Kind = Literal["bernoulli", "gaussian", "logistic"]
@@ -19,6 +20,25 @@ DARK = -2.0
 near zero, and what starts grey learns the darkness first and its codes later, if ever."""
 LOWEST_LOG_SCALE = -5.0
 """A pixel that is the same in all images would have a density without bounds."""
+
+
+@dataclass(frozen=True)
+class GaussianPixels:
+    """A density of pixels; draws outside -1 to 1 are brought to the ends."""
+
+    mean: Float[Tensor, "*shape"]
+    log_scale: Float[Tensor, "*shape"]
+
+    def log_prob(self, pixels: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Log-density of every pixel in nats."""
+        # Unchecked: what is not finite stops a training with a message of its own.
+        normal = Normal(self.mean, self.log_scale.exp(), validate_args=False)
+        return normal.log_prob(pixels)
+
+    def sample(self, *, rng: torch.Generator | None = None) -> Float[Tensor, "*shape"]:
+        """Draw pixels."""
+        noise = standard_normal(self.mean.shape, like=self.mean, rng=rng)
+        return (self.mean + self.log_scale.exp() * noise).clamp(-1, 1)
 
 
 class PixelHead:
@@ -44,44 +64,29 @@ class PixelHead:
         self, outputs: Float[Tensor, "n outs h w"], pixels: Float[Tensor, "n c h w"]
     ) -> Float[Tensor, "n"]:
         """Log-likelihood of every image in nats."""
-        return self._of_pixels(outputs.to(pixels.dtype), pixels).flatten(1).sum(1)
-
-    def _of_pixels(self, outputs: Tensor, pixels: Tensor) -> Tensor:
-        if self.kind == "bernoulli":
-            return bernoulli_log_prob(outputs + DARK, pixels)
-        mean, log_scale = self._mean_and_scale(outputs)
-        if self.kind == "gaussian":
-            # Unchecked: what is not finite stops a training with a message of its own.
-            return Normal(mean, log_scale.exp(), validate_args=False).log_prob(pixels)
-        return self._logistic(mean, log_scale).log_prob(pixels)
+        found = self.distribution(outputs.to(pixels.dtype)).log_prob(pixels)
+        return found.flatten(1).sum(1)
 
     def mean(self, outputs: Float[Tensor, "n outs h w"]) -> Float[Tensor, "n c h w"]:
         """Mean image, in -1 to 1."""
         if self.kind == "bernoulli":
             return 2 * (outputs + DARK).sigmoid() - 1
-        return self._mean_and_scale(outputs)[0].clamp(-1, 1)
+        return outputs.chunk(2, 1)[0].clamp(-1, 1)
 
     def sample(
         self, outputs: Float[Tensor, "n outs h w"], *, rng: torch.Generator | None = None
     ) -> Float[Tensor, "n c h w"]:
         """Draw an image, in -1 to 1."""
+        return self.distribution(outputs).sample(rng=rng)
+
+    def distribution(self, outputs: Float[Tensor, "n outs h w"]) -> PixelDistribution:
+        """What the numbers say."""
         if self.kind == "bernoulli":
-            device = outputs.device if rng is None else rng.device
-            shares = torch.rand(outputs.shape, generator=rng, device=device).to(outputs)
-            return torch.where(shares < (outputs + DARK).sigmoid(), 1.0, -1.0).to(outputs)
-        mean, log_scale = self._mean_and_scale(outputs)
-        if self.kind == "gaussian":
-            noise = standard_normal(mean.shape, like=mean, rng=rng)
-            return (mean + log_scale.exp() * noise).clamp(-1, 1)
-        return self._logistic(mean, log_scale).sample(rng=rng)
-
-    @staticmethod
-    def _logistic(mean: Tensor, log_scale: Tensor) -> LogisticMixture:
-        one = mean[..., None]
-        return LogisticMixture(torch.zeros_like(one), one, log_scale[..., None])
-
-    @staticmethod
-    def _mean_and_scale(outputs: Tensor) -> tuple[Tensor, Tensor]:
+            return BlackOrWhite(outputs + DARK)
         mean, log_scale = outputs.chunk(2, 1)
         # At first a scale of a quarter of the range, wherever a network begins.
-        return mean, (log_scale + math.log(0.5)).clamp(min=LOWEST_LOG_SCALE)
+        log_scale = (log_scale + math.log(0.5)).clamp(min=LOWEST_LOG_SCALE)
+        if self.kind == "gaussian":
+            return GaussianPixels(mean, log_scale)
+        one = mean[..., None]
+        return LogisticMixture(torch.zeros_like(one), one, log_scale[..., None])

@@ -21,9 +21,9 @@ from shapegen.base import GenerativeModel, Likelihood
 from shapegen.core.autoregressive import draw
 from shapegen.core.likelihoods import LEVELS, binarised, bits_per_dim, levels_of, pixels_of
 from shapegen.core.objective import Objective
+from shapegen.images.autoregressive_head import AutoregressiveHead, Head
 from shapegen.images.images import Images
 from shapegen.images.labels import LabelledPixels, checked_labels
-from shapegen.images.pixel_heads import Head, PixelHead
 from shapegen.images.pixel_process import (
     Evaluation,
     FullPasses,
@@ -79,12 +79,12 @@ class PixelModel(GenerativeModel, Likelihood):
     """
 
     config: PixelConfig
-    head: PixelHead
+    head: AutoregressiveHead
 
     def __init__(self, config: PixelConfig, features: int) -> None:
         super().__init__()
         self.config = config
-        self.head = PixelHead(
+        self.head = AutoregressiveHead(
             features,
             config.head_dim,
             config.channels,

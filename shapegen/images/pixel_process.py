@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from shapegen.images.pixel_heads import PixelDistribution, PixelHead
+from shapegen.core.likelihoods import PixelDistribution
+from shapegen.images.autoregressive_head import AutoregressiveHead
 
 
 @runtime_checkable
@@ -109,7 +110,7 @@ class PixelProcess:
     def __init__(
         self,
         begin: Callable[[int], Evaluation],
-        head: PixelHead,
+        head: AutoregressiveHead,
         shape: tuple[int, int, int],
         *,
         like: Tensor,

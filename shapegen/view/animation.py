@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shapegen.formats.gif import write_gif
 from shapegen.formats.picture import Style, scene_camera, thumbnail
-from shapegen.scene import Scene
+from shapegen.scene import Scene, positions
 
 Pixels = NDArray[np.uint8]
 
@@ -30,7 +30,9 @@ def animation_frames(
     """
     if not scenes:
         raise ValueError("an animation needs at least one scene; got none")
-    camera = scene_camera(*scenes)
+    # Images lie flat: they need no camera, and have no points that one could frame.
+    solid = any(len(positions(node)) for scene in scenes for node in scene.nodes)
+    camera = scene_camera(*scenes) if solid else None
     return [thumbnail(scene, size, camera=camera, style=style) for scene in scenes]
 
 

@@ -189,6 +189,13 @@ def test_an_animation_has_a_fixed_camera_and_every_frame(tmp_path: Path) -> None
     assert not list(tmp_path.glob(".*"))
 
 
+def test_images_can_be_animated_too() -> None:
+    greys = [np.full((3, 3, 3), level, dtype=np.uint8) for level in (0, 128, 255)]
+    scenes = [Scene((Node("picture", primitive=Image(grey)),)) for grey in greys]
+    frames = view.animation_frames(scenes, 32)
+    assert [int(frame[16, 16, 0]) for frame in frames] == [0, 128, 255]
+
+
 def test_a_turntable_shows_all_sides_at_one_scale() -> None:
     scene = Scene((cube(-0.5, color=RED), cube(0.5, color=GREEN)))
     frames = view.turntable(scene, 64, frames=4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from shapegen.core.likelihoods import (
     LEVELS,
+    BlackOrWhite,
     LogisticMixture,
-    bernoulli_log_prob,
+    PixelDistribution,
     levels_of,
     pixels_of,
 )
@@ -21,37 +22,6 @@ from shapegen.core.likelihoods import (
 Head = Literal["bernoulli", "categorical", "logistic"]
 MIN_LOG_SCALE = -7.0
 """Of a logistic: a ninth of an 8-bit level's half width."""
-
-
-@runtime_checkable
-class PixelDistribution(Protocol):
-    """Of pixels in -1 to 1, as :class:`~shapegen.core.likelihoods.LogisticMixture` is one."""
-
-    def log_prob(self, pixels: Tensor, /) -> Tensor:
-        """Log-probability of every pixel's level in nats."""
-        ...
-
-    def sample(self, *, rng: torch.Generator | None = None) -> Tensor:
-        """Draw pixels, at their levels."""
-        ...
-
-
-@dataclass(frozen=True)
-class BlackOrWhite:
-    """Pixels that are black (-1) or white (1)."""
-
-    logits: Float[Tensor, "*shape"]
-    """Of white."""
-
-    def log_prob(self, pixels: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Log-probability of every pixel in nats."""
-        return bernoulli_log_prob(self.logits, pixels)
-
-    def sample(self, *, rng: torch.Generator | None = None) -> Float[Tensor, "*shape"]:
-        """Draw pixels."""
-        device = self.logits.device if rng is None else rng.device
-        share = torch.rand(self.logits.shape, generator=rng, device=device).to(self.logits)
-        return torch.where(share < self.logits.sigmoid(), 1.0, -1.0).to(self.logits)
 
 
 @dataclass(frozen=True)
@@ -74,7 +44,7 @@ class AnyLevel:
         return pixels_of(number.view(self.logits.shape[:-1]), levels).to(self.logits)
 
 
-class PixelHead(nn.Module):
+class AutoregressiveHead(nn.Module):
     r"""Two pointwise layers; a channel also sees the channels before it of its own pixel.
 
     .. math:: p(x_{ic} \mid x_{<i}, x_{i,<c}) \text{ from }
