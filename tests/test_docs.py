@@ -59,6 +59,12 @@ def test_the_snippets_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "chair.glb").stat().st_size > 0
 
 
+def test_files_that_the_readme_names_are_there() -> None:
+    named = set(re.findall(r"(?:configs|viewers)/[\w/]+\.(?:yaml|py)", README))
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
+
+
 def test_every_verb_stands_in_the_readme() -> None:
     page = CliRunner().invoke(app, ["--help"]).output
     verbs = re.findall(r"^  ([a-z]+) ", page.split("Commands:")[1], flags=re.MULTILINE)
