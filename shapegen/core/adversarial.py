@@ -5,6 +5,9 @@ Reference: Goodfellow et al., *Generative Adversarial Nets*, 2014, https://arxiv
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -30,3 +33,28 @@ def generator_loss(fake: Float[Tensor, "*fake"]) -> Float[Tensor, ""]:
     .. math:: -\mathbb{E}\log\sigma(D(\tilde x))
     """
     return softplus(-fake).mean()
+
+
+def r1_penalty(
+    discriminator: Callable[[Tensor], Tensor], real: Float[Tensor, "n *shape"], gamma: float
+) -> Float[Tensor, ""]:
+    r"""What a discriminator pays for slopes at data, in every mode of autograd.
+
+    .. math:: \frac\gamma2\, \mathbb{E}\,\lVert\nabla_x D(x)\rVert^2
+
+    Args:
+        discriminator: From data to logits ``(n,)``, each of its own row alone.
+        real: Data; slopes are by these numbers, in their units.
+        gamma: The weight, at least 0.
+
+    Reference: Mescheder, Geiger and Nowozin, *Which Training Methods for GANs do actually
+    Converge?*, 2018, equation 9, https://arxiv.org/abs/1801.04406.
+    """
+    if gamma == 0:
+        return real.new_zeros(())
+    # A validation loss is computed without gradients, and is to have the same value.
+    differentiable = torch.is_grad_enabled()
+    with torch.enable_grad():
+        at = real.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(discriminator(at).sum(), at, create_graph=differentiable)
+        return gamma / 2 * slope.square().flatten(1).sum(1).mean()

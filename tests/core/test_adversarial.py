@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
+from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from shapegen.core.adversarial import discriminator_loss, generator_loss
+from shapegen.core.adversarial import discriminator_loss, generator_loss, r1_penalty
 
 
 def test_the_two_written_forms_agree() -> None:
@@ -45,3 +47,39 @@ def test_gradients_of_the_generator_do_not_vanish() -> None:
     torch.testing.assert_close(gradient, torch.tensor([-0.99]))
     (saturating,) = torch.autograd.grad(-discriminator_loss(torch.zeros(1), fake), fake)
     torch.testing.assert_close(saturating, torch.tensor([-0.01]))
+
+
+def critic(x: Tensor, weight: Tensor) -> Tensor:
+    """Logits of images (n, 1, 2, 3), curved in them."""
+    return (x.flatten(1) @ weight).tanh().sum(1) + x.flatten(1).square().sum(1)
+
+
+def test_the_penalty_is_half_gamma_times_the_mean_squared_slope() -> None:
+    rng = torch.Generator().manual_seed(0)
+    real = torch.randn(4, 1, 2, 3, generator=rng, dtype=torch.float64)
+    weight = torch.randn(6, 5, generator=rng, dtype=torch.float64)
+    step, slopes = 1e-5, torch.zeros(4, 6, dtype=torch.float64)
+    for pixel in range(6):
+        nudge = torch.zeros(6, dtype=torch.float64)
+        nudge[pixel] = step
+        nudge = nudge.view(1, 2, 3)
+        slopes[:, pixel] = (critic(real + nudge, weight) - critic(real - nudge, weight)) / (
+            2 * step
+        )
+    expected = 3.0 / 2 * slopes.square().sum(1).mean()
+    found = r1_penalty(lambda x: critic(x, weight), real, 3.0)
+    torch.testing.assert_close(found, expected, rtol=1e-7, atol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(r1_penalty(lambda x: critic(x, weight), real, 3.0), found)
+
+
+def test_the_penalty_trains_the_discriminator_alone() -> None:
+    """D(x) = w x has the slope w everywhere: gamma / 2 |w|^2, with the gradient gamma w."""
+    weight = torch.tensor([[1.0], [-2.0]], requires_grad=True)
+    real = torch.randn(3, 2).requires_grad_()
+    found = r1_penalty(lambda x: (x @ weight)[:, 0], real, 0.5)
+    found.backward()
+    assert found.item() == pytest.approx(0.25 * 5)
+    torch.testing.assert_close(weight.grad, 0.5 * weight.detach())
+    assert real.grad is None
+    assert r1_penalty(lambda x: (x @ weight)[:, 0], real, 0.0) == 0
