@@ -92,6 +92,16 @@ MODELS: dict[str, Entry] = {
         capabilities=("encode", "reconstruct", "interpolate"),
         paper="Kingma and Welling, Auto-Encoding Variational Bayes, 2014",
     ),
+    "disentangled": Entry(
+        module="shapegen.images.disentangled",
+        model="DisentangledVAE",
+        config="DisentangledConfig",
+        family="images",
+        summary="VAE with one code for the class and one for everything else",
+        capabilities=("encode", "reconstruct", "interpolate"),
+        paper="Mathieu et al., Disentangling Factors of Variation in Deep Representations Using "
+        "Adversarial Training, 2016",
+    ),
     "pixelcnn": Entry(
         module="shapegen.images.pixelcnn",
         model="PixelCNN",

@@ -35,6 +35,7 @@ SHORT = (
         ("pointflow", ["model.objective=likelihood"]),
         ("autoencoder", []),
         ("vae", []),
+        ("disentangled", []),
         ("pixelcnn", []),
         ("pixelrnn", []),
         ("realnvp", []),

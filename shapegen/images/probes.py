@@ -99,6 +99,21 @@ def neighbour_accuracy(
     return float(judge.score(codes.numpy(), labels.numpy()))
 
 
+def left_out_accuracy(
+    codes: Float[Tensor, "n d"], labels: Int[Tensor, "n"], *, neighbours: int = 5
+) -> float:
+    """Share of codes whose nearest others have their label, by majority.
+
+    Raises:
+        ValueError: No more codes than neighbours are asked.
+    """
+    if len(codes) <= neighbours:
+        raise ValueError(f"more than {neighbours} codes are needed; got {len(codes)}")
+    distances = torch.cdist(codes, codes).fill_diagonal_(torch.inf)
+    near = distances.topk(neighbours, largest=False).indices
+    return float((labels[near].mode(1).values == labels).float().mean())
+
+
 def cluster_figures(
     codes: Float[Tensor, "n d"], labels: Int[Tensor, "n"], *, seed: int = 0
 ) -> dict[str, float]:
