@@ -136,7 +136,6 @@ def test_each_objective_reaches_the_weights_of_its_module(network: Any) -> None:
 
 def test_the_class_is_in_one_code_and_the_place_in_the_other(tmp_path: Path) -> None:
     model, fresh = build(binarise=False), bars(128, seed=1)
-    untrained = model.figures(fresh, rng=torch.Generator().manual_seed(0))
     settings = {"epochs": 100, "batch_size": 64, "learning_rate": 3e-3, "tensorboard": False}
     shapegen.fit(model, bars(256), settings, out=tmp_path, progress=False)
     found = model.figures(fresh, rng=torch.Generator().manual_seed(0))
@@ -144,7 +143,7 @@ def test_the_class_is_in_one_code_and_the_place_in_the_other(tmp_path: Path) -> 
     # One half is chance; without the penalty of the codes it is 1, and a tenth of the swaps work.
     assert found["class from z"] < 0.75
     assert found["class of swaps"] > 0.9
-    assert found["-elbo swapped"] < 0.8 * untrained["-elbo swapped"]
+    assert found["-elbo swapped"] < 0.7 * 64 * math.log(2)  # of pixels that are fair coins
 
 
 def test_nearest_codes_of_others_tell_a_class() -> None:
