@@ -49,6 +49,9 @@ class GraphRNNConfig:
     edge_hidden_dim: int = 16
     edge_layers: int = 4
     """Of the recurrent network over the edges of a node."""
+    direct: bool = False
+    """Add logits of all edges of a node at once, those of GraphRNN-S, to those of the network over
+    the edges: without them that one has to learn to count before it can place an edge."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -87,6 +90,7 @@ class GraphRNN(OrderedGraphModel):
             edge_dims=(config.edge_embedding_dim, config.edge_hidden_dim, config.edge_layers)
             if config.edges == "rnn"
             else None,
+            direct=config.direct,
         )
         given = 0 if config.estimate_max_prev else config.max_prev
         self.register_buffer("max_nodes", torch.tensor(config.max_nodes or 0))

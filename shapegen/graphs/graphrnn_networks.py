@@ -27,6 +27,8 @@ class RowNetworks(nn.Module):
         layers: Of the same.
         edge_dims: Embedding, hidden size and layers of the recurrent network over the bits of a
             row; without it the bits are independent given the rows before.
+        direct: Add logits of all bits at once to those of the network over the bits, which has
+            learned to count before it can place a bit.
     """
 
     def __init__(
@@ -37,17 +39,18 @@ class RowNetworks(nn.Module):
         hidden_dim: int,
         layers: int,
         edge_dims: tuple[int, int, int] | None,
+        direct: bool = False,
     ) -> None:
         super().__init__()
         self.width = width
         self.embed = nn.Sequential(nn.Linear(width, embedding_dim), nn.ReLU())
         self.nodes = nn.GRU(embedding_dim, hidden_dim, layers, batch_first=True)
-        self.edges = None
-        if edge_dims is None:
+        self.out = self.edges = None
+        if edge_dims is None or direct:
             self.out = nn.Sequential(
                 nn.Linear(hidden_dim, embedding_dim), nn.ReLU(), nn.Linear(embedding_dim, width)
             )
-        else:
+        if edge_dims is not None:
             self.edges = EdgeNetwork(hidden_dim, embedding_dim, *edge_dims)
 
     def forward(
@@ -67,9 +70,17 @@ class RowNetworks(nn.Module):
             Logits of the rows that are there.
         """
         features, _ = self._recur(shifted(rows, 1, start=START), None)
+        logits = self.at_once(features[there])[:, :count]
         if self.edges is None:
-            return self.out(features[there])[:, :count]
-        return self.edges(features[there], rows[there][:, :count])
+            return logits
+        return logits + self.edges(features[there], rows[there][:, :count])
+
+    def at_once(self, features: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows width"]:
+        """What is known of all bits of a row before the first one; logits, 0 for nothing."""
+        if self.out is None:
+            return features.new_zeros(len(features), self.width)
+        out: Tensor = self.out(features)
+        return out
 
     def step(
         self, row: Float[Tensor, "graphs width"], hidden: Tensor | None
@@ -136,8 +147,10 @@ class BitState:
 
     hidden: Tensor | None
     """State of the network over nodes."""
-    logits: Float[Tensor, "graphs ahead"]
-    """Of the next bit, or of all bits of the row where they are independent."""
+    at_once: Float[Tensor, "graphs width"]
+    """Logits of all bits of the row, of the rows before."""
+    logits: Float[Tensor, "graphs 1"]
+    """To be added for the next bit, of the bits before."""
     row: Float[Tensor, "graphs width"]
     """Its bits so far."""
     alive: Bool[Tensor, "graphs 1"]
@@ -165,12 +178,11 @@ class BitProcess:
         """Before the first bit: one node each."""
         row = next(self.networks.parameters()).new_full((n, self.networks.width), START)
         alive = torch.ones(n, 1, dtype=torch.bool, device=row.device)
-        return self._opened(row, BitState(None, row, row, alive))
+        return self._opened(row, BitState(None, row, row[:, :1], row, alive))
 
     def predict(self, state: BitState) -> Bernoulli:
         """The next bit ``(n, 1)``; never one where a graph has ended."""
-        column = 0 if self.networks.edges is not None else state.bit
-        logits = state.logits[:, column : column + 1].float()
+        logits = (state.at_once[:, state.bit : state.bit + 1] + state.logits).float()
         logits = logits.masked_fill(~state.alive, NEVER)
         return Bernoulli(logits=logits, validate_args=False)
 
@@ -194,10 +206,12 @@ class BitProcess:
     def _opened(self, before: Tensor, state: BitState) -> BitState:
         """At the first bit of the row behind ``before``."""
         features, hidden = self.networks.step(before, state.hidden)
-        state = replace(state, hidden=hidden, row=torch.zeros_like(before), bit=0)
+        at_once = self.networks.at_once(features)
+        zeros = torch.zeros_like(before)
+        state = replace(state, hidden=hidden, at_once=at_once, row=zeros, bit=0)
         edges = self.networks.edges
         if edges is None:
-            return replace(state, logits=self.networks.out(features))
+            return replace(state, logits=zeros[:, :1])
         first = torch.full_like(before[:, :1], START)
         logits, edge_hidden = edges.step(first, edges.start(features))
         return replace(state, logits=logits, edge_hidden=edge_hidden)

@@ -16,7 +16,7 @@ from shapegen.graphs.graphrnn import GraphRNN, GraphRNNConfig
 from shapegen.graphs.graphs import Graphs
 from shapegen.graphs.ordered import OrderedGraphModel
 
-KINDS = ("graphrnn", "graphrnn-s", "dgmg")
+KINDS = ("graphrnn", "graphrnn-direct", "graphrnn-s", "dgmg")
 
 
 def tiny(
@@ -32,7 +32,8 @@ def tiny(
         sizes = {"embedding_dim": 6, "hidden_dim": 7, "layers": 2, "num_orders": 4}
         sizes |= {"edge_embedding_dim": 4, "edge_hidden_dim": 5, "edge_layers": 2}
         sizes |= {"max_prev": 3, "estimate_max_prev": False, "max_nodes": max_nodes}
-        sizes["edges"] = "rnn" if kind == "graphrnn" else "independent"
+        sizes["edges"] = "independent" if kind == "graphrnn-s" else "rnn"
+        sizes["direct"] = kind == "graphrnn-direct"
         model = GraphRNN(GraphRNNConfig(**sizes | options))
     with torch.no_grad():
         for parameter in model.parameters():
