@@ -143,7 +143,7 @@ def test_the_class_is_in_one_code_and_the_place_in_the_other(tmp_path: Path) -> 
     # One half is chance; without the penalty of the codes it is 1, and a tenth of the swaps work.
     assert found["class from z"] < 0.75
     assert found["class of swaps"] > 0.9
-    assert found["-elbo swapped"] < 0.8 * untrained["-elbo swapped"]
+    assert found["-elbo swapped"] < 0.9 * untrained["-elbo swapped"]
 
 
 def test_nearest_codes_of_others_tell_a_class() -> None:
