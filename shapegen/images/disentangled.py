@@ -3,9 +3,10 @@
 Reference: Mathieu, Zhao, Sprechmann, Ramesh and LeCun, *Disentangling Factors of Variation in Deep
 Representations Using Adversarial Training*, 2016, https://arxiv.org/abs/1611.03383.
 
-The discriminator of images hardly keeps the class out of the unspecified code: it sees what the
-decoder makes of that code, not the code. So codes have a penalty of their own here,
-``independence``; with 0 the model is the paper's.
+Two things differ. The discriminator of images alone hardly keeps the class out of the unspecified
+code: it sees what the decoder makes of that code, not the code. So codes have a penalty of their
+own here, ``independence``. And images are explained with the specified code of another image of
+their class alone; the paper's do so with their own as well.
 """
 
 from __future__ import annotations
@@ -64,11 +65,11 @@ class DisentangledConfig:
     """With ``bernoulli``: draw images black or white anew at every step, by their brightness."""
     beta: float = 1.0
     """Weight of the KL divergence of the unspecified code."""
-    adversarial: float = 1.0
+    adversarial: float = 2.0
     """Weight of the generator's loss, in nats an image, of swapped and of drawn codes each."""
     penalty: float = 10.0
     """Of the discriminator's slopes at images, brightness in -1 to 1 (gamma)."""
-    independence: float = 50.0
+    independence: float = 100.0
     """Nats for a discrepancy of 1 between the unspecified codes of two classes; see
     :func:`shapegen.core.dependence.class_discrepancy`."""
 
@@ -89,9 +90,9 @@ class DisentangledConfig:
 class DisentangledVAE(Autoencoder):
     """A VAE whose code has two parts; a latent is the specified part, then the unspecified one.
 
-    An image must be decoded from its own unspecified code and the specified code of any image of
-    its class. With the code of another class the result must pass for an image of that class
-    before a discriminator that knows the class: so the unspecified code cannot tell it.
+    An image must be decoded from its own unspecified code and the specified code of any other
+    image of its class. With the code of another class the result must pass for an image of that
+    class before a discriminator that knows the class: so the unspecified code must not tell it.
 
     Args:
         config: Sizes and weights.
@@ -151,18 +152,16 @@ class DisentangledVAE(Autoencoder):
             pixels, labels = self._seen(batch, rng)
             specified, posterior = self.codes(pixels)
             z = posterior.rsample(rng=rng)
-            mate = partners(labels, same=True, rng=rng)
-            own, swapped = (
-                self._log_prob(pixels, each, z).mean() for each in (specified, specified[mate])
-            )
+            # Never an image's own: that would tell what the class does not, and cost nothing.
+            given = specified[partners(labels, same=True, rng=rng)]
+            log_prob = self._log_prob(pixels, given, z).mean()
             kl = posterior.kl_standard().mean()
             told = class_discrepancy(posterior.mean, labels)
-            total = self.config.beta * kl - (own + swapped) / 2 + self.config.independence * told
+            total = self.config.beta * kl - log_prob + self.config.independence * told
             fakes, wanted = self._fakes(specified, z, labels, rng)
             # A mean over swapped and drawn; the weight is of each.
             fooled = 2 * generator_loss(self.discriminator(fakes, wanted))
-            terms = {"log_prob": own, "log_prob_swapped": swapped, "kl": kl}
-            terms |= {"discrepancy": told, "fooled": fooled}
+            terms = {"log_prob": log_prob, "kl": kl, "discrepancy": told, "fooled": fooled}
             total = total + self.config.adversarial * fooled
             return total, {name: term.detach() for name, term in terms.items()}
 
