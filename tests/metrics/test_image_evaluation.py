@@ -14,6 +14,7 @@ from torch import Tensor
 import shapegen
 from shapegen.base import GenerativeModel
 from shapegen.core.noise import standard_normal
+from shapegen.core.seeding import seeded
 from shapegen.images.images import Images
 from shapegen.metrics.image_evaluation import ImageMetrics, PcaImages, distances, evaluate_images
 
@@ -91,7 +92,8 @@ def trained(digits: Images, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     settings = {"epochs": 40, "batch_size": 50, "learning_rate": 3e-3, "schedule": "cosine"}
     models = {}
     for name in ("autoencoder", "vae"):
-        model = shapegen.build(name, size=[8, 8], latent_dim=8, hidden=[128, 64])
+        with seeded(0):
+            model = shapegen.build(name, size=[8, 8], latent_dim=8, hidden=[128, 64])
         out = tmp_path_factory.mktemp(name)
         shapegen.fit(model, digits[:1400], settings, out=out, progress=False)
         models[name] = model
