@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shapegen.formats.atomic import replacing
 from shapegen.formats.compressed import write_bytes
+from shapegen.formats.folders import write_batch
 
 if TYPE_CHECKING:
     from shapegen.graphs.graphs import Graphs
@@ -41,21 +42,9 @@ def write_graphs(graphs: Graphs, path: str | Path, *, extension: str = ".json") 
         ValueError: There are no graphs, the extension is none of these, it holds one graph and
             there are several, or a list of edges is asked of a graph with nodes that have none.
     """
-    path = Path(path)
-    if not len(graphs):
-        raise ValueError(f"nothing to write to {path}: at least one graph is needed")
-    folder = path.is_dir() or not path.suffix
-    kind = f".{extension.removeprefix('.')}" if folder else path.suffix.lower()
-    if kind not in WRITE_EXTENSIONS:
-        raise ValueError(
-            f"{path}: graphs are written as {', '.join(WRITE_EXTENSIONS)} or into a folder; "
-            f"got {kind}"
-        )
-    if not folder:
-        _write_file(graphs, path, kind)
-        return
-    for number in range(len(graphs)):
-        _write_file(graphs[number : number + 1], path / f"{number:04d}{kind}", kind)
+    write_batch(
+        graphs, path, _write_file, kinds=WRITE_EXTENSIONS, extension=extension, what="graph"
+    )
 
 
 def _write_file(graphs: Graphs, path: Path, kind: str) -> None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from shapegen.formats.compressed import existing, read_bytes
+from shapegen.formats.folders import write_batch
 from shapegen.formats.npz import array_shapes, read_arrays, write_arrays
 from shapegen.images.images import Images
 
@@ -90,21 +91,9 @@ def write_images(images: Images, path: str | Path, *, extension: str = ".png") -
         ValueError: There are no images, the extension is none of these, or it holds one image and
             there are several.
     """
-    path = Path(path)
-    if not len(images):
-        raise ValueError(f"nothing to write to {path}: at least one image is needed")
-    folder = path.is_dir() or not path.suffix
-    kind = f".{extension.removeprefix('.')}" if folder else path.suffix.lower()
-    if kind not in WRITE_EXTENSIONS:
-        raise ValueError(
-            f"{path}: images are written as {', '.join(WRITE_EXTENSIONS)} or into a folder; "
-            f"got {kind}"
-        )
-    if not folder:
-        _write_file(images, path, kind)
-        return
-    for number in range(len(images)):
-        _write_file(images[number : number + 1], path / f"{number:04d}{kind}", kind)
+    write_batch(
+        images, path, _write_file, kinds=WRITE_EXTENSIONS, extension=extension, what="image"
+    )
 
 
 def _write_file(images: Images, path: Path, kind: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapegen.formats.atomic import replacing
+from shapegen.formats.folders import write_batch
 
 if TYPE_CHECKING:
     from shapegen.points.point_clouds import PointClouds
@@ -35,21 +36,9 @@ def write_point_clouds(clouds: PointClouds, path: str | Path, *, extension: str 
         ValueError: There are no clouds, the extension is none of these, or it holds one cloud and
             there are several.
     """
-    path = Path(path)
-    if not len(clouds):
-        raise ValueError(f"nothing to write to {path}: at least one cloud is needed")
-    folder = path.is_dir() or not path.suffix
-    kind = f".{extension.removeprefix('.')}" if folder else path.suffix.lower()
-    if kind not in WRITE_EXTENSIONS:
-        raise ValueError(
-            f"{path}: point clouds are written as {', '.join(WRITE_EXTENSIONS)} or into a "
-            f"folder; got {kind}"
-        )
-    if not folder:
-        _write_file(clouds, path, kind)
-        return
-    for number in range(len(clouds)):
-        _write_file(clouds[number : number + 1], path / f"{number:04d}{kind}", kind)
+    write_batch(
+        clouds, path, _write_file, kinds=WRITE_EXTENSIONS, extension=extension, what="point cloud"
+    )
 
 
 def _write_file(clouds: PointClouds, path: Path, kind: str) -> None:

@@ -135,6 +135,6 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
         clouds().write(tmp_path / "a.xyz")
     with pytest.raises(ValueError, match=r"written as .*or into a folder; got \.json"):
         clouds().write(tmp_path / "a.json")
-    with pytest.raises(ValueError, match="at least one cloud is needed"):
+    with pytest.raises(ValueError, match="at least one point cloud is needed"):
         clouds()[:0].write(tmp_path / "a.npz")
     assert not list(tmp_path.iterdir())
