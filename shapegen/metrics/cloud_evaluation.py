@@ -15,7 +15,7 @@ from shapegen.metrics.cloud_baselines import PcaClouds
 from shapegen.metrics.cloud_comparison import BASELINE, cloud_points, memorised, rivals
 from shapegen.metrics.cloud_distances import chamfer_pairs, emd_pairs
 from shapegen.metrics.cloud_figures import METRICS, CloudMetrics
-from shapegen.metrics.draws import Figures, bootstrap_interval
+from shapegen.metrics.draws import Figures, Measured, bootstrap_interval
 from shapegen.points.point_clouds import PointClouds
 
 SAMPLES = 200
@@ -41,15 +41,6 @@ class Reconstructing(Protocol):
 
     def reconstruct(self, shapes: Any, *, rng: torch.Generator | None = None) -> Any:
         """As many clouds."""
-        ...
-
-
-@runtime_checkable
-class Measured(Protocol):
-    """A model with figures of its own, such as a likelihood."""
-
-    def figures(self, shapes: Any, *, rng: torch.Generator | None = None) -> Figures:
-        """Figures of held-out clouds by name."""
         ...
 
 

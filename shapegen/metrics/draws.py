@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,6 +15,15 @@ BOOTSTRAP = 1000
 """Resamplings behind an interval."""
 LEVEL = 0.95
 """Share of the resampled means that an interval holds."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A model with figures of its own, such as a likelihood."""
+
+    def figures(self, shapes: Any, *, rng: torch.Generator | None = None) -> Figures:
+        """Figures of held-out shapes by name."""
+        ...
 
 
 def mean_of_draws(measure: Callable[[torch.Generator], Figures], draws: int, seed: int) -> Figures:

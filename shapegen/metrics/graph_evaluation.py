@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from shapegen.graphs.graphs import Graphs
-from shapegen.metrics.draws import Figures
+from shapegen.metrics.draws import Figures, Measured
 from shapegen.metrics.graph_comparison import BASELINE, graphs_in, rivals, settings_of
 from shapegen.metrics.graph_figures import METRICS, GraphMetrics
 from shapegen.metrics.graph_validity import novelty, validity_shares
@@ -22,15 +22,6 @@ class GraphModel(Protocol):
 
     def sample(self, n: int, *, rng: torch.Generator | None = None) -> Any:
         """Draw graphs."""
-        ...
-
-
-@runtime_checkable
-class Measured(Protocol):
-    """A model with figures of its own, such as a likelihood."""
-
-    def figures(self, shapes: Any, *, rng: torch.Generator | None = None) -> Figures:
-        """Figures of held-out graphs by name."""
         ...
 
 

@@ -16,7 +16,7 @@ from shapegen.core.noise import standard_normal
 from shapegen.images.autoencoder import squared_error
 from shapegen.images.images import Images, Picture
 from shapegen.metrics import baselines, sets
-from shapegen.metrics.draws import Figures, bootstrap_interval, mean_of_draws
+from shapegen.metrics.draws import Figures, Measured, bootstrap_interval, mean_of_draws
 
 SAMPLES = 200
 """Generated images, and reference images, at most."""
@@ -146,7 +146,6 @@ def evaluate_images(
     first = measure.shares(samples[0])
     figures = [measure(each) for each in samples]
     pca = PcaImages(train)
-    own = getattr(model, "figures", None)
     return {
         "metrics": {name: float(np.mean([one[name] for one in figures])) for name in first},
         "floor": mean_of_draws(
@@ -160,7 +159,7 @@ def evaluate_images(
         },
         "memorisation": _memorised(samples[0], train, test.pixels, seed),
         "reconstruction": _reconstruction(model, train, test, seed),
-        "model": {} if own is None else dict(own(test, rng=_stream(seed))),
+        "model": model.figures(test, rng=_stream(seed)) if isinstance(model, Measured) else {},
         "settings": {
             "samples": size,
             "reference": size,
