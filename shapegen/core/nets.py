@@ -68,17 +68,18 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         groups = next(each for each in (8, 4, 2, 1) if channels % each == 0)
+        first, last = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
         self.layers = nn.Sequential(
             nn.GroupNorm(groups, channels),
             nn.SiLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
+            first,
             nn.GroupNorm(groups, channels),
             nn.SiLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
+            last,
         )
         # Blocks begin as the identity.
-        nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """The same shape."""

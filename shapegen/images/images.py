@@ -103,10 +103,10 @@ class Images(Sequence[Picture]):
         if len(sizes) != 1:
             got = ", ".join(" x ".join(map(str, size)) for size in sizes) or "no images"
             raise ValueError(f"images of one batch must have one size; got {got}")
-        labels = [batch.labels for batch in batches]
+        labels = [batch.labels for batch in batches if batch.labels is not None]
         return cls(
             torch.cat([batch.pixels for batch in batches]),
-            None if any(each is None for each in labels) else torch.cat(labels),  # type: ignore[arg-type]
+            torch.cat(labels) if len(labels) == len(batches) else None,
             [name for batch in batches for name in batch.names],
         )
 
