@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -40,3 +42,10 @@ def test_a_gaussian_density_integrates_to_one() -> None:
     x = torch.linspace(-5, 5, 10001).view(-1, 1, 1, 1)
     density = PixelHead("gaussian").log_prob(outputs.expand(len(x), -1, -1, -1), x).exp()
     assert float(density.sum()) / 1000 == pytest.approx(1, abs=1e-4)
+
+
+def test_a_network_that_puts_out_nothing_begins_dark() -> None:
+    head, nothing = PixelHead("bernoulli"), torch.zeros(1, 1, 1, 1)
+    white = (head.mean(nothing).item() + 1) / 2
+    assert white == pytest.approx(1 / (1 + math.exp(2)))
+    assert head.log_prob(nothing, torch.ones(1, 1, 1, 1)).exp().item() == pytest.approx(white)
