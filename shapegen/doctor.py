@@ -67,6 +67,11 @@ def _devices() -> list[Finding]:
         import torch
     except ImportError as error:
         return [*found, Finding("missing", "torch", str(error), "pip install --force torch")]
+    from shapegen.core.device import has_bfloat16
+
+    if not has_bfloat16(torch.device("cpu")):
+        detail = "no bfloat16 instructions; `train.precision: auto` trains in float32"
+        found.append(Finding("note", "bfloat16", detail))
     if not torch.cuda.is_available():
         return [*found, Finding("note", "cuda", "no CUDA device; everything runs on the CPU")]
     for number in range(torch.cuda.device_count()):

@@ -217,7 +217,10 @@ def test_a_run_is_read_overridden_and_written_back(run_file: Path, tmp_path: Pat
         ("train.epochs=0", "train.epochs must be at least 1; got 0"),
         ("train.learning_rate=0", "train.learning_rate must be positive and finite; got 0"),
         ("train.ema=1", "train.ema must be at least 0 and below 1; got 1"),
-        ("train.precision=16", "`train.precision` must be one of 32-true, bf16-mixed; got 16"),
+        (
+            "train.precision=16",
+            "`train.precision` must be one of auto, 32-true, bf16-mixed; got 16",
+        ),
         ("data.holdout=1.5", "data.holdout must be a number of shapes or a share below 1"),
         ("data.name=furniture", "exactly one of `path` (a file) and `name`"),
         ("data.count=5", "data.count belongs to a procedural set"),

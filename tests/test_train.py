@@ -16,7 +16,7 @@ from torch import Tensor
 from shapegen import checkpoint, registry
 from shapegen.config import TrainConfig
 from shapegen.core.objective import Objective
-from shapegen.train import fit, state
+from shapegen.train import fit, parallel, state
 from shapegen.train.progress import Progress, clock
 from shapegen.train.schedule import rate_factor
 from tests import toy_model
@@ -90,6 +90,28 @@ def test_pictures_of_samples(tmp_path: Path) -> None:
 def test_precisions(tmp_path: Path, precision: Any) -> None:
     model, _ = train(tmp_path, replace(SMALL, precision=precision))
     assert all(tensor.dtype == torch.float32 for tensor in model.state_dict().values())
+
+
+OTHER = {"32-true": "bf16-mixed", "bf16-mixed": "32-true"}
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_automatic_precision_is_what_the_device_has_instructions_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, native: bool, expected: str
+) -> None:
+    monkeypatch.setattr(parallel, "has_bfloat16", lambda device: native)
+    assert parallel.resolved_precision("auto", torch.device("cpu")) == expected
+    for name in ("32-true", "bf16-mixed"):
+        assert parallel.resolved_precision(name, torch.device("cpu")) == name
+    automatic, _ = train(tmp_path / "auto", replace(SMALL, precision="auto"))
+    named, _ = train(tmp_path / "named", replace(SMALL, precision=expected))
+    other, _ = train(tmp_path / "other", replace(SMALL, precision=OTHER[expected]))
+    for key, value in named.state_dict().items():
+        assert torch.equal(automatic.state_dict()[key], value)
+    assert any(
+        not torch.equal(other.state_dict()[key], value)
+        for key, value in named.state_dict().items()
+    )
 
 
 # Laws --------------------------------------------------------------------------------------

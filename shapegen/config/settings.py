@@ -99,7 +99,9 @@ class TrainConfig:
     """Largest norm of an objective's gradient; null: any."""
     ema: float | None = None
     """Decay a step of the weights' moving average, which is then what is saved; null: none."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
+    """``bf16-mixed`` takes products in bfloat16: on a device without instructions for them up to a
+    hundred times slower than in full. ``auto`` is that where there are such, else ``32-true``."""
     seed: int = 0
     """Of the one random stream: order of the shapes and noise of the losses."""
     max_minutes: float | None = None

@@ -1,4 +1,4 @@
-"""The device that a word names."""
+"""The device that a word names, and what it can do."""
 
 from __future__ import annotations
 
@@ -26,3 +26,10 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
             f"no CUDA device for {str(name)!r}: torch sees {torch.cuda.device_count()}; use cpu"
         )
     return device
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for products in bfloat16, rather than a slow emulation."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -11,13 +11,13 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from shapegen.config import TrainConfig
-from shapegen.core.device import choose_device
+from shapegen.core.device import choose_device, has_bfloat16
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -46,13 +46,22 @@ def start(config: TrainConfig) -> Fabric:
         devices=local,
         num_nodes=world // local,
         strategy="ddp" if world > 1 else "auto",
-        precision=config.precision,
+        precision=resolved_precision(config.precision, device),
     )
     joined_before = torch.distributed.is_initialized()
     fabric.launch()
     if torch.distributed.is_initialized() and not joined_before:
         atexit.register(_leave)
     return fabric
+
+
+def resolved_precision(
+    name: Literal["auto", "32-true", "bf16-mixed"], device: torch.device
+) -> Literal["32-true", "bf16-mixed"]:
+    """What ``auto`` is on a device."""
+    if name != "auto":
+        return name
+    return "bf16-mixed" if has_bfloat16(device) else "32-true"
 
 
 def _leave() -> None:
