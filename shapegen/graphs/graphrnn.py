@@ -52,11 +52,15 @@ class GraphRNNConfig:
     direct: bool = False
     """Add logits of all edges of a node at once, those of GraphRNN-S, to those of the network over
     the edges: without them that one has to learn to count before it can place an edge."""
+    history: int = 1
+    """Nodes before a new one whose edges the network over nodes is shown at every step. The
+    paper's is shown those of 1 and has to remember the others: lattices have rules that reach back
+    a whole row."""
 
     def __post_init__(self) -> None:
         for name in (
             *("num_orders", "max_prev", "embedding_dim", "hidden_dim", "layers"),
-            *("edge_embedding_dim", "edge_hidden_dim", "edge_layers"),
+            *("edge_embedding_dim", "edge_hidden_dim", "edge_layers", "history"),
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -91,6 +95,7 @@ class GraphRNN(OrderedGraphModel):
             if config.edges == "rnn"
             else None,
             direct=config.direct,
+            history=config.history,
         )
         given = 0 if config.estimate_max_prev else config.max_prev
         self.register_buffer("max_nodes", torch.tensor(config.max_nodes or 0))

@@ -29,6 +29,8 @@ class RowNetworks(nn.Module):
             row; without it the bits are independent given the rows before.
         direct: Add logits of all bits at once to those of the network over the bits, which has
             learned to count before it can place a bit.
+        history: Rows before, the last ones, that the network over rows reads at every step; the
+            paper's reads 1 and has to remember the others.
     """
 
     def __init__(
@@ -40,10 +42,11 @@ class RowNetworks(nn.Module):
         layers: int,
         edge_dims: tuple[int, int, int] | None,
         direct: bool = False,
+        history: int = 1,
     ) -> None:
         super().__init__()
-        self.width = width
-        self.embed = nn.Sequential(nn.Linear(width, embedding_dim), nn.ReLU())
+        self.width, self.history = width, history
+        self.embed = nn.Sequential(nn.Linear(history * width, embedding_dim), nn.ReLU())
         self.nodes = nn.GRU(embedding_dim, hidden_dim, layers, batch_first=True)
         self.out = self.edges = None
         if edge_dims is None or direct:
@@ -69,7 +72,10 @@ class RowNetworks(nn.Module):
         Returns:
             Logits of the rows that are there.
         """
-        features, _ = self._recur(shifted(rows, 1, start=START), None)
+        before = [rows]
+        for _ in range(self.history):
+            before.append(shifted(before[-1], 1, start=START))
+        features, _ = self._recur(torch.cat(before[1:], 2), None)
         logits = self.at_once(features[there])[:, :count]
         if self.edges is None:
             return logits
@@ -83,10 +89,10 @@ class RowNetworks(nn.Module):
         return out
 
     def step(
-        self, row: Float[Tensor, "graphs width"], hidden: Tensor | None
+        self, before: Float[Tensor, "graphs history width"], hidden: Tensor | None
     ) -> tuple[Float[Tensor, "graphs hidden"], Tensor]:
-        """Features of the next row from the one before, and the state of the network."""
-        features, hidden = self._recur(row[:, None], hidden)
+        """Features of the next row from those before, the last first, and the network's state."""
+        features, hidden = self._recur(before.flatten(1)[:, None], hidden)
         return features[:, 0], hidden
 
     def _recur(self, rows: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -153,6 +159,8 @@ class BitState:
     """To be added for the next bit, of the bits before."""
     row: Float[Tensor, "graphs width"]
     """Its bits so far."""
+    before: Float[Tensor, "graphs history width"]
+    """The rows before it, the last first."""
     alive: Bool[Tensor, "graphs 1"]
     """Whether a graph has not ended."""
     edge_hidden: Tensor | None = None
@@ -176,9 +184,11 @@ class BitProcess:
 
     def start(self, n: int) -> BitState:
         """Before the first bit: one node each."""
-        row = next(self.networks.parameters()).new_full((n, self.networks.width), START)
+        shape = (n, self.networks.history, self.networks.width)
+        before = next(self.networks.parameters()).new_full(shape, START)
+        row = before[:, 0]
         alive = torch.ones(n, 1, dtype=torch.bool, device=row.device)
-        return self._opened(row, BitState(None, row, row[:, :1], row, alive))
+        return self._opened(BitState(None, row, row[:, :1], row, before, alive))
 
     def predict(self, state: BitState) -> Bernoulli:
         """The next bit ``(n, 1)``; never one where a graph has ended."""
@@ -195,23 +205,25 @@ class BitProcess:
             alive = state.alive & (row > 0).any(1, keepdim=True)
             state = replace(state, alive=alive, step=state.step + 1)
             # There is no row behind that of the last node.
-            last = state.step == self.max_nodes - 1
-            return replace(state, alive=alive & False) if last else self._opened(row, state)
+            if state.step == self.max_nodes - 1:
+                return replace(state, alive=alive & False)
+            before = torch.cat([row[:, None], state.before[:, :-1]], 1)
+            return self._opened(replace(state, before=before))
         if self.networks.edges is not None:
             assert state.edge_hidden is not None
             logits, hidden = self.networks.edges.step(value.to(row), state.edge_hidden)
             state = replace(state, logits=logits, edge_hidden=hidden)
         return state
 
-    def _opened(self, before: Tensor, state: BitState) -> BitState:
-        """At the first bit of the row behind ``before``."""
-        features, hidden = self.networks.step(before, state.hidden)
+    def _opened(self, state: BitState) -> BitState:
+        """At the first bit of the row behind those before."""
+        features, hidden = self.networks.step(state.before, state.hidden)
         at_once = self.networks.at_once(features)
-        zeros = torch.zeros_like(before)
+        zeros = torch.zeros_like(state.row)
         state = replace(state, hidden=hidden, at_once=at_once, row=zeros, bit=0)
         edges = self.networks.edges
         if edges is None:
             return replace(state, logits=zeros[:, :1])
-        first = torch.full_like(before[:, :1], START)
+        first = torch.full_like(zeros[:, :1], START)
         logits, edge_hidden = edges.step(first, edges.start(features))
         return replace(state, logits=logits, edge_hidden=edge_hidden)

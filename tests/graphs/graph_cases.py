@@ -16,7 +16,8 @@ from shapegen.graphs.graphrnn import GraphRNN, GraphRNNConfig
 from shapegen.graphs.graphs import Graphs
 from shapegen.graphs.ordered import OrderedGraphModel
 
-KINDS = ("graphrnn", "graphrnn-direct", "graphrnn-s", "dgmg")
+GRAPHRNNS = ("graphrnn", "graphrnn-direct", "graphrnn-history", "graphrnn-s")
+KINDS = (*GRAPHRNNS, "dgmg")
 
 
 def tiny(
@@ -34,6 +35,7 @@ def tiny(
         sizes |= {"max_prev": 3, "estimate_max_prev": False, "max_nodes": max_nodes}
         sizes["edges"] = "independent" if kind == "graphrnn-s" else "rnn"
         sizes["direct"] = kind == "graphrnn-direct"
+        sizes["history"] = 2 if kind == "graphrnn-history" else 1
         model = GraphRNN(GraphRNNConfig(**sizes | options))
     with torch.no_grad():
         for parameter in model.parameters():

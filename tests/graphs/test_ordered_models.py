@@ -117,7 +117,7 @@ def test_eight_graphs_are_learnt_by_heart(kind: str) -> None:
     if kind == "dgmg":
         model = tiny(kind, node_dim=16, **options)
     else:
-        sizes = {"hidden_dim": 48, "embedding_dim": 32, "layers": 1, "max_prev": 8}
+        sizes = {"hidden_dim": 64, "embedding_dim": 32, "layers": 1, "max_prev": 8}
         sizes |= {"edge_hidden_dim": 24, "edge_embedding_dim": 8, "edge_layers": 1}
         model = tiny(kind, **sizes, **options)
     found = losses(model, eight(), 200, 1e-2)
