@@ -1,60 +1,72 @@
-"""Losses of the adversarial game: a discriminator's logit above 0 means real.
+r"""Losses of the adversarial game: a discriminator's logit above 0 means real, whatever the loss.
 
-Reference: Goodfellow et al., *Generative Adversarial Nets*, 2014, https://arxiv.org/abs/1406.2661.
+With the logistic function s, data x and what was generated x~, the discriminator D and the
+generator minimise
+
+- ``non_saturating``: -log s(D(x)) - log s(-D(x~)), and -log s(D(x~)); in nats;
+- ``saturating``: the same, and log s(-D(x~)): the minimax game;
+- ``least_squares``: ((D(x) - 1)^2 + (D(x~) + 1)^2) / 2, and (D(x~) - 1)^2 / 2;
+- ``wasserstein``: D(x~) - D(x), and -D(x~);
+- ``hinge``: max(0, 1 - D(x)) + max(0, 1 + D(x~)), and -D(x~).
+
+References: Goodfellow et al., *Generative Adversarial Nets*, 2014, https://arxiv.org/abs/1406.2661;
+Mao et al., *Least Squares Generative Adversarial Networks*, 2017 (targets -1 and 1: its 0 and 1
+put the border at one half); Arjovsky, Chintala and Bottou, *Wasserstein GAN*, 2017; Lim and Ye,
+*Geometric GAN*, 2017.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
+Kind = Literal["non_saturating", "saturating", "least_squares", "wasserstein", "hinge"]
+
 
 def discriminator_loss(
-    real: Float[Tensor, "*real"], fake: Float[Tensor, "*fake"]
+    real: Float[Tensor, "*real"],
+    fake: Float[Tensor, "*fake"],
+    kind: Kind = "non_saturating",
+    *,
+    smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
-    r"""Minus the log-likelihood of telling real from fake, in nats.
-
-    .. math:: -\mathbb{E}\log\sigma(D(x)) - \mathbb{E}\log(1 - \sigma(D(\tilde x)))
+    """What the discriminator minimises, a mean over data plus a mean over what was generated.
 
     Args:
         real: Logits of data.
         fake: Logits of what was generated.
+        kind: One of those above.
+        smoothing: Share of data that is called generated: one-sided label smoothing (Salimans et
+            al., 2016, section 3.4), 0 to below 1, of the two kinds with cross-entropies.
     """
-    return softplus(-real).mean() + softplus(fake).mean()
+    if kind in ("non_saturating", "saturating"):
+        called = (1 - smoothing) * softplus(-real) + smoothing * softplus(real)
+        return called.mean() + softplus(fake).mean()
+    if smoothing:
+        raise ValueError(f"labels are smoothed with cross-entropies only; got the loss {kind}")
+    if kind == "least_squares":
+        return ((real - 1).square().mean() + (fake + 1).square().mean()) / 2
+    if kind == "wasserstein":
+        return fake.mean() - real.mean()
+    return (1 - real).relu().mean() + (1 + fake).relu().mean()
 
 
-def generator_loss(fake: Float[Tensor, "*fake"]) -> Float[Tensor, ""]:
-    r"""Minus the log-probability that what was generated is real: does not saturate.
-
-    .. math:: -\mathbb{E}\log\sigma(D(\tilde x))
-    """
-    return softplus(-fake).mean()
-
-
-def r1_penalty(
-    discriminator: Callable[[Tensor], Tensor], real: Float[Tensor, "n *shape"], gamma: float
+def generator_loss(
+    fake: Float[Tensor, "*fake"], kind: Kind = "non_saturating"
 ) -> Float[Tensor, ""]:
-    r"""What a discriminator pays for slopes at data, in every mode of autograd.
-
-    .. math:: \frac\gamma2\, \mathbb{E}\,\lVert\nabla_x D(x)\rVert^2
+    """What the generator minimises.
 
     Args:
-        discriminator: From data to logits ``(n,)``, each of its own row alone.
-        real: Data; slopes are by these numbers, in their units.
-        gamma: The weight, at least 0.
-
-    Reference: Mescheder, Geiger and Nowozin, *Which Training Methods for GANs do actually
-    Converge?*, 2018, equation 9, https://arxiv.org/abs/1801.04406.
+        fake: Logits of what was generated.
+        kind: One of those above.
     """
-    if gamma == 0:
-        return real.new_zeros(())
-    # A validation loss is computed without gradients, and is to have the same value.
-    differentiable = torch.is_grad_enabled()
-    with torch.enable_grad():
-        at = real.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(discriminator(at).sum(), at, create_graph=differentiable)
-        return gamma / 2 * slope.square().flatten(1).sum(1).mean()
+    if kind == "non_saturating":
+        return softplus(-fake).mean()
+    if kind == "saturating":
+        return -softplus(fake).mean()
+    if kind == "least_squares":
+        return (fake - 1).square().mean() / 2
+    return -fake.mean()

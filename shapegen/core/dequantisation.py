@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from shapegen.core.flows import Bijection
 from shapegen.core.likelihoods import LEVELS
+from shapegen.core.noise import uniform
 
 
 def dequantised(
@@ -40,9 +41,7 @@ def dequantised(
         like: Gives the device and the precision.
         rng: Random stream.
     """
-    device = like.device if rng is None else rng.device
-    shares = torch.rand(numbers.shape, generator=rng, device=device, dtype=like.dtype)
-    return (numbers.to(like) + shares.to(like.device)) / levels
+    return (numbers.to(like) + uniform(numbers.shape, like=like, rng=rng)) / levels
 
 
 def bin_centres(

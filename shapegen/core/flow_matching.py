@@ -13,16 +13,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from shapegen.core.cnf import CNF
+from shapegen.core.noise import uniform
 
 
 def stratified_times(
     rows: int, strata: int, *, like: Tensor, rng: torch.Generator | None = None
 ) -> Float[Tensor, "rows strata"]:
     """Times in 0 to 1, uniform in each of ``strata`` equal parts: less variance than free ones."""
-    device = like.device if rng is None else rng.device
-    offsets = torch.rand(rows, strata, generator=rng, device=device, dtype=like.dtype)
-    starts = torch.arange(strata, device=device, dtype=like.dtype)
-    return ((starts + offsets) / strata).to(like.device)
+    starts = torch.arange(strata, device=like.device, dtype=like.dtype)
+    return (starts + uniform((rows, strata), like=like, rng=rng)) / strata
 
 
 @torch.no_grad()

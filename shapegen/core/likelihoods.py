@@ -11,6 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from shapegen.core.noise import uniform
+
 LEVELS = 256
 """Of an 8-bit image."""
 _TINY = 1e-12
@@ -34,8 +36,7 @@ def binarised(
 
 
 def _white_with(probability: Tensor, rng: torch.Generator | None) -> Tensor:
-    device = probability.device if rng is None else rng.device
-    shares = torch.rand(probability.shape, generator=rng, device=device).to(probability)
+    shares = uniform(probability.shape, like=probability, rng=rng)
     return torch.where(shares < probability, 1.0, -1.0).to(probability)
 
 
@@ -126,7 +127,7 @@ class LogisticMixture:
         flat = self.logits.softmax(-1).reshape(-1, self.logits.shape[-1])
         chosen = torch.multinomial(flat.to(device), 1, generator=rng)
         chosen = chosen.to(self.mean.device).view(*self.mean.shape[:-1], 1)
-        share = torch.rand(chosen.shape, generator=rng, device=device).to(self.mean)
+        share = uniform(chosen.shape, like=self.mean, rng=rng)
         share = share.clamp(1e-5, 1 - 1e-5)
         mean, log_scale = (each.gather(-1, chosen) for each in (self.mean, self.log_scale))
         drawn = mean + log_scale.exp() * (share.log() - (-share).log1p())

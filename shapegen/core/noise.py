@@ -21,6 +21,12 @@ def standard_normal(
     return torch.randn(*shape, generator=rng, device=device, dtype=like.dtype).to(like.device)
 
 
+def uniform(shape: Sequence[int], *, like: Tensor, rng: torch.Generator | None = None) -> Tensor:
+    """Draw entries of 0 to below 1 with the dtype and device of ``like``."""
+    device = like.device if rng is None else rng.device
+    return torch.rand(*shape, generator=rng, device=device, dtype=like.dtype).to(like.device)
+
+
 def truncated_normal(
     shape: Sequence[int], bound: float, *, like: Tensor, rng: torch.Generator | None = None
 ) -> Tensor:

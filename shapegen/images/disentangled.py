@@ -20,13 +20,14 @@ from torch import Tensor, nn
 
 from shapegen.base import Autoencoder
 from shapegen.core import latent as latent_walks
-from shapegen.core.adversarial import discriminator_loss, generator_loss, r1_penalty
+from shapegen.core.adversarial import discriminator_loss, generator_loss
 from shapegen.core.dependence import class_discrepancy
 from shapegen.core.gaussian import DiagGaussian
+from shapegen.core.gradient_penalties import zero_centred_penalty
 from shapegen.core.likelihoods import binarised
 from shapegen.core.mixture import GaussianMixture
 from shapegen.core.nets import Activation, Network, image_decoder, image_encoder
-from shapegen.core.noise import standard_normal
+from shapegen.core.noise import standard_normal, uniform
 from shapegen.core.objective import Objective
 from shapegen.core.pixel_heads import Kind, PixelHead
 from shapegen.images.images import Images
@@ -175,7 +176,7 @@ class DisentangledVAE(Autoencoder):
             real = self.discriminator(batch.pixels, labels)
             fake = self.discriminator(fakes, wanted)
             told = ((real > 0).float().mean() + (fake < 0).float().mean()) / 2
-            slope = r1_penalty(
+            slope = zero_centred_penalty(
                 lambda at: self.discriminator(at, labels), batch.pixels, self.config.penalty
             )
             return discriminator_loss(real, fake) + slope, {
@@ -362,8 +363,8 @@ def partners(
 
     Its own, where there is none.
     """
-    device = labels.device if rng is None else rng.device
-    chance = torch.rand(len(labels), len(labels), generator=rng, device=device).to(labels.device)
+    like = torch.empty(0, device=labels.device)
+    chance = uniform((len(labels), len(labels)), like=like, rng=rng)
     # Itself only if there is no other.
     allowed = (labels[:, None] == labels) == same
     chance = torch.where(allowed, chance + 1, 0.0)
