@@ -220,6 +220,33 @@ def test_every_objective_trains_its_own_module(tmp_path: Path) -> None:
         train(tmp_path / "b", replace(SMALL, rates={"genrator": 1.0}), build(Adversarial))
 
 
+def test_an_objective_that_is_not_due_waits_and_its_means_are_of_its_own_steps(
+    tmp_path: Path,
+) -> None:
+    seen: dict[str, list[int]] = {"discriminator": [], "generator": []}
+
+    class Patient(Toy):
+        def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
+            def loss(name: str, module: torch.nn.Module) -> Objective:
+                def value(batch: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+                    seen[name].append(step)
+                    weight: Any = module.get_parameter("0.weight")
+                    return weight.square().mean(), {"step": torch.tensor(float(step))}
+
+                return Objective(name, module, value, every=3 if name == "generator" else 1)
+
+            return loss("discriminator", self.encoder), loss("generator", self.decoder)
+
+    config = replace(SMALL, schedule="constant", log_every=6, ema=None)
+    train(tmp_path, config, build(Patient))
+    steps = len(seen["discriminator"])
+    assert seen["discriminator"] == list(range(steps))
+    assert seen["generator"] == list(range(2, steps, 3))
+    line = log_lines(tmp_path)[0]
+    assert line["discriminator.step"] == pytest.approx(2.5)
+    assert line["generator.step"] == pytest.approx(3.5)  # the mean of 2 and 5
+
+
 def test_frozen_parameters_stay(tmp_path: Path) -> None:
     model = build()
     model.encoder.requires_grad_(False)

@@ -22,3 +22,5 @@ class Objective:
     loss: Loss
     """``loss(batch, step)`` gives the scalar to minimise and scalar terms to log (the same ones at
     every step), all means over the batch's shapes, in the units that the model states."""
+    every: int = 1
+    """Steps from one of its own to the next: its optimiser acts at the last of so many."""

@@ -65,7 +65,7 @@ class Descent:
     def step(
         self, shares: Sequence[tuple[Any, float]], step: int, steps: int, means: Means
     ) -> str | None:
-        """Take one step of every objective, in their order.
+        """Take one step of every objective that is due, in their order.
 
         Args:
             shares: Pieces of the batch on the device, with their weights.
@@ -78,11 +78,12 @@ class Descent:
         """
         factor = rate_factor(self._config, step, steps)
         for objective in self.objectives:
+            if (step + 1) % objective.every:
+                continue
             if not self._descend(objective, shares, step, factor, means):
                 return objective.name
         if self.average is not None:
             self.average.update()
-        means.count += 1
         return None
 
     def finish(self) -> None:

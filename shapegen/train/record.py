@@ -16,13 +16,19 @@ class Means:
     """Running means of losses and terms, kept on the device until a line is due."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.counts: dict[str, int] = {}
         self.names: dict[str, list[str]] = {}
         self.sums: dict[str, Tensor] = {}
+
+    @property
+    def steps(self) -> int:
+        """Since the last call of :meth:`take`: those of the objective that has taken most."""
+        return max(self.counts.values(), default=0)
 
     def add(self, objective: str, names: list[str], values: Tensor) -> None:
         """Add one step's values of an objective."""
         if objective not in self.sums:
+            self.counts[objective] = 0
             self.names[objective] = names
             self.sums[objective] = torch.zeros_like(values)
         if names != self.names[objective]:
@@ -30,15 +36,16 @@ class Means:
                 f"objective {objective!r} must log the same terms at every step; "
                 f"got {names} after {self.names[objective]}"
             )
+        self.counts[objective] += 1
         self.sums[objective] += values
 
     def take(self) -> dict[str, float]:
         """The means since the last call: ``name`` the loss, ``name.term`` its terms."""
         result: dict[str, float] = {}
         for objective, total in self.sums.items():
-            values = (total / max(1, self.count)).tolist()
+            values = (total / self.counts[objective]).tolist()
             result |= dict(zip(self.names[objective], values, strict=True))
-        self.count, self.names, self.sums = 0, {}, {}
+        self.counts, self.names, self.sums = {}, {}, {}
         return result
 
 

@@ -20,7 +20,7 @@ from shapegen.formats.tensors import read_tensors, write_tensors
 
 NAME = "state.safetensors"
 KIND = "trainer state"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 FREE = {
     "epochs",
@@ -73,6 +73,9 @@ def read(folder: Path) -> State | None:
         raise ValueError(
             f"{path} has format version {version}; this shapegen reads up to {FORMAT_VERSION}"
         )
+    if version == 1:
+        # All objectives took every step.
+        values["counts"] = dict.fromkeys(values["means"], values.pop("count"))
     state = State(values=values)
     for name, tensor in tensors.items():
         group, _, inner = name.partition("|")

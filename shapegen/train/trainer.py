@@ -143,13 +143,13 @@ class Trainer:
     def _report(self, progress: Progress) -> None:
         last = self.step == self.steps
         if self.step % self.config.log_every == 0 or last:
-            count, values = self.means.count, self.means.take()
+            steps, values = self.means.steps, self.means.take()
             for name, value in values.items():
                 if not math.isfinite(value):
                     raise self._diverged(f"the loss `{name}` is not finite")
             now = time.monotonic()
             seconds, self.logged_at = now - self.logged_at, now
-            shapes = count * len(self.prepared) / self.per_epoch
+            shapes = steps * len(self.prepared) / self.per_epoch
             factor = rate_factor(self.config, self.step - 1, self.steps)
             self._write(
                 values
@@ -245,7 +245,7 @@ class Trainer:
         if self.fabric.device.type == "cuda" and "cuda" in own:
             torch.cuda.set_rng_state(own["cuda"], self.fabric.device)
         self.order = groups["order"]["order"]
-        self.means.names, self.means.count = values["means"], values["count"]
+        self.means.names, self.means.counts = values["means"], values["counts"]
         sums = groups.get("means", {})
         self.means.sums = {name: sums[name].to(self.fabric.device) for name in self.means.names}
         self.step, self.log_size = values["step"], values["log_size"]
@@ -265,7 +265,7 @@ class Trainer:
             "best": None if math.isinf(self.best) else self.best,
             "log_size": self.log.synced(),
             "means": self.means.names,
-            "count": self.means.count,
+            "counts": self.means.counts,
         }
         return run_state.State(groups, values | self._identity())
 
