@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,6 +14,10 @@ from shapegen.core.autoregressive import shifted
 
 NEVER = -1e9
 """Logit of a bit that cannot be one; the gradient of minus infinity would not be a number."""
+Cell = Literal["gru", "lstm"]
+CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
+Hidden = Tensor | tuple[Tensor, Tensor]
+"""A recurrent network's state: of an LSTM the outputs, then the cells."""
 START = 1.0
 """Bits of what stands before the first row and before the first bit of a row."""
 
@@ -31,6 +36,7 @@ class RowNetworks(nn.Module):
             learned to count before it can place a bit.
         history: Rows before, the last ones, that the network over rows reads at every step; the
             paper's reads 1 and has to remember the others.
+        cell: Of both recurrent networks.
     """
 
     def __init__(
@@ -43,18 +49,19 @@ class RowNetworks(nn.Module):
         edge_dims: tuple[int, int, int] | None,
         direct: bool = False,
         history: int = 1,
+        cell: Cell = "gru",
     ) -> None:
         super().__init__()
         self.width, self.history = width, history
         self.embed = nn.Sequential(nn.Linear(history * width, embedding_dim), nn.ReLU())
-        self.nodes = nn.GRU(embedding_dim, hidden_dim, layers, batch_first=True)
+        self.nodes = CELLS[cell](embedding_dim, hidden_dim, layers, batch_first=True)
         self.out = self.edges = None
         if edge_dims is None or direct:
             self.out = nn.Sequential(
                 nn.Linear(hidden_dim, embedding_dim), nn.ReLU(), nn.Linear(embedding_dim, width)
             )
         if edge_dims is not None:
-            self.edges = EdgeNetwork(hidden_dim, embedding_dim, *edge_dims)
+            self.edges = EdgeNetwork(hidden_dim, embedding_dim, *edge_dims, cell=cell)
 
     def forward(
         self,
@@ -89,15 +96,16 @@ class RowNetworks(nn.Module):
         return out
 
     def step(
-        self, before: Float[Tensor, "graphs history width"], hidden: Tensor | None
-    ) -> tuple[Float[Tensor, "graphs hidden"], Tensor]:
+        self, before: Float[Tensor, "graphs history width"], hidden: Hidden | None
+    ) -> tuple[Float[Tensor, "graphs hidden"], Hidden]:
         """Features of the next row from those before, the last first, and the network's state."""
         features, hidden = self._recur(before.flatten(1)[:, None], hidden)
         return features[:, 0], hidden
 
-    def _recur(self, rows: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _recur(self, rows: Tensor, hidden: Hidden | None) -> tuple[Tensor, Hidden]:
         # In mixed precision the recurrent networks stay whole: errors would add up over rows.
-        return self.nodes(_whole(self.embed(rows), self.nodes), hidden)
+        features, hidden = self.nodes(_whole(self.embed(rows), self.nodes), hidden)
+        return features, hidden
 
 
 class EdgeNetwork(nn.Module):
@@ -107,15 +115,22 @@ class EdgeNetwork(nn.Module):
     """
 
     def __init__(
-        self, features: int, between: int, embedding_dim: int, hidden_dim: int, layers: int
+        self,
+        features: int,
+        between: int,
+        embedding_dim: int,
+        hidden_dim: int,
+        layers: int,
+        *,
+        cell: Cell,
     ) -> None:
         super().__init__()
-        self.layers = layers
+        self.layers, self.cell = layers, cell
         self.first = nn.Sequential(
             nn.Linear(features, between), nn.ReLU(), nn.Linear(between, layers * hidden_dim)
         )
         self.embed = nn.Sequential(nn.Linear(1, embedding_dim), nn.ReLU())
-        self.bits = nn.GRU(embedding_dim, hidden_dim, layers, batch_first=True)
+        self.bits = CELLS[cell](embedding_dim, hidden_dim, layers, batch_first=True)
         self.out = nn.Sequential(
             nn.Linear(hidden_dim, embedding_dim), nn.ReLU(), nn.Linear(embedding_dim, 1)
         )
@@ -129,20 +144,22 @@ class EdgeNetwork(nn.Module):
         states, _ = self.bits(_whole(self.embed(before), self.bits), self.start(features))
         return self.out(states)[..., 0]
 
-    def start(self, features: Float[Tensor, "rows features"]) -> Float[Tensor, "layers rows dim"]:
-        """State before the first bit."""
+    def start(self, features: Float[Tensor, "rows features"]) -> Hidden:
+        """State before the first bit ``(layers, rows, dim)``."""
         first = _whole(self.first(features), self.bits).unflatten(1, (self.layers, -1))
-        return first.transpose(0, 1).contiguous()
+        first = first.transpose(0, 1).contiguous()
+        # In an LSTM's cells it lasts; its outputs alone are gone after a bit.
+        return first if self.cell == "gru" else (first.tanh(), first)
 
     def step(
-        self, bit: Float[Tensor, "rows 1"], hidden: Float[Tensor, "layers rows dim"]
-    ) -> tuple[Float[Tensor, "rows 1"], Float[Tensor, "layers rows dim"]]:
+        self, bit: Float[Tensor, "rows 1"], hidden: Hidden
+    ) -> tuple[Float[Tensor, "rows 1"], Hidden]:
         """Logit of the next bit from the one before, and the state."""
         states, hidden = self.bits(_whole(self.embed(bit[:, None]), self.bits), hidden)
         return self.out(states)[:, 0], hidden
 
 
-def _whole(x: Tensor, network: nn.GRU) -> Tensor:
+def _whole(x: Tensor, network: nn.Module) -> Tensor:
     """Inputs in the precision of a network's weights."""
     return x.to(next(network.parameters()).dtype)
 
@@ -151,7 +168,7 @@ def _whole(x: Tensor, network: nn.GRU) -> Tensor:
 class BitState:
     """What is known before a bit."""
 
-    hidden: Tensor | None
+    hidden: Hidden | None
     """State of the network over nodes."""
     at_once: Float[Tensor, "graphs width"]
     """Logits of all bits of the row, of the rows before."""
@@ -163,7 +180,7 @@ class BitState:
     """The rows before it, the last first."""
     alive: Bool[Tensor, "graphs 1"]
     """Whether a graph has not ended."""
-    edge_hidden: Tensor | None = None
+    edge_hidden: Hidden | None = None
     step: int = 0
     """Number of the row."""
     bit: int = 0

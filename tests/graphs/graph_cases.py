@@ -16,7 +16,7 @@ from shapegen.graphs.graphrnn import GraphRNN, GraphRNNConfig
 from shapegen.graphs.graphs import Graphs
 from shapegen.graphs.ordered import OrderedGraphModel
 
-GRAPHRNNS = ("graphrnn", "graphrnn-direct", "graphrnn-history", "graphrnn-s")
+GRAPHRNNS = ("graphrnn", "graphrnn-direct", "graphrnn-history", "graphrnn-lstm", "graphrnn-s")
 KINDS = (*GRAPHRNNS, "dgmg")
 
 
@@ -35,6 +35,7 @@ def tiny(
         sizes |= {"max_prev": 3, "estimate_max_prev": False, "max_nodes": max_nodes}
         sizes["edges"] = "independent" if kind == "graphrnn-s" else "rnn"
         sizes["direct"] = kind == "graphrnn-direct"
+        sizes["cell"] = "lstm" if kind == "graphrnn-lstm" else "gru"
         sizes["history"] = 2 if kind == "graphrnn-history" else 1
         model = GraphRNN(GraphRNNConfig(**sizes | options))
     with torch.no_grad():
