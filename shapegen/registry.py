@@ -138,6 +138,17 @@ MODELS: dict[str, Entry] = {
         capabilities=("encode", "reconstruct", "interpolate", "log_prob"),
         paper="Kingma and Dhariwal, Glow: Generative Flow with Invertible 1x1 Convolutions, 2018",
     ),
+    "gan": Entry(
+        module="shapegen.images.gan",
+        model="GAN",
+        config="GANConfig",
+        family="images",
+        summary="generative adversarial networks, given a class or not, with every loss and "
+        "regulariser of the core",
+        capabilities=("interpolate",),
+        paper="Goodfellow et al., Generative Adversarial Nets, 2014; Radford et al., Unsupervised "
+        "Representation Learning with Deep Convolutional GANs, 2016",
+    ),
     "graphrnn": Entry(
         module="shapegen.graphs.graphrnn",
         model="GraphRNN",

@@ -36,6 +36,8 @@ SHORT = (
         ("autoencoder", []),
         ("vae", []),
         ("disentangled", []),
+        ("gan", []),
+        ("gan", ["model.network=resnet", "model.condition=concatenation"]),
         ("pixelcnn", []),
         ("pixelrnn", []),
         ("realnvp", []),

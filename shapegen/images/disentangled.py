@@ -22,6 +22,7 @@ from shapegen.base import Autoencoder
 from shapegen.core import latent as latent_walks
 from shapegen.core.adversarial import discriminator_loss, generator_loss
 from shapegen.core.dependence import class_discrepancy
+from shapegen.core.gan_nets import LabelHead
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.gradient_penalties import zero_centred_penalty
 from shapegen.core.likelihoods import binarised
@@ -328,31 +329,24 @@ class DisentangledVAE(Autoencoder):
 
 
 class ClassDiscriminator(nn.Module):
-    r"""Whether an image is real and of a class.
-
-    .. math:: D(x, y) = w^T f(x) + v_y^T f(x) + b
+    """Whether an image is real and of a class; Mathieu et al. hand the class to a layer.
 
     Args:
-        features: From images to f.
-        width: Length of f.
+        features: From images to rows.
+        width: Length of a row.
         classes: How many.
-
-    Reference: Miyato and Koyama, *cGANs with Projection Discriminator*, 2018, equation 3,
-    https://arxiv.org/abs/1802.05637; Mathieu et al. hand the class to a layer as a vector.
     """
 
     def __init__(self, features: nn.Module, width: int, classes: int) -> None:
         super().__init__()
         self.features = features
-        self.linear = nn.Linear(width, 1)
-        self.classes = nn.Embedding(classes, width)
+        self.head = LabelHead(width, classes)
 
     def forward(
         self, pixels: Float[Tensor, "n c h w"], labels: Int[Tensor, "n"]
     ) -> Float[Tensor, "n"]:
         """Logits, above 0 for real."""
-        features = self.features(pixels).relu()
-        logits = self.linear(features)[:, 0] + (self.classes(labels) * features).sum(1)
+        logits: Tensor = self.head(self.features(pixels).relu(), labels)
         return logits.to(pixels.dtype)
 
 

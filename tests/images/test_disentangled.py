@@ -64,9 +64,9 @@ def test_the_loss_is_the_sum_of_its_terms() -> None:
     torch.testing.assert_close(loss.detach(), expected)
     assert all(terms[name] != 0 for name in terms)
     # Who cannot decide loses log 2 for each of real and fake; each kind of fake wins as much.
-    torch.nn.init.zeros_(model.discriminator.linear.weight)
-    torch.nn.init.zeros_(model.discriminator.linear.bias)
-    torch.nn.init.zeros_(model.discriminator.classes.weight)
+    torch.nn.init.zeros_(model.discriminator.head.linear.weight)
+    torch.nn.init.zeros_(model.discriminator.head.linear.bias)
+    torch.nn.init.zeros_(model.discriminator.head.classes.weight)
     assert ours.loss(batch, 0)[1]["fooled"].item() == pytest.approx(2 * math.log(2))
     assert judge.loss(batch, 0)[0].item() == pytest.approx(2 * math.log(2))
 
