@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from shapegen.cli import assets, data, demo, edit, generate, learn, measure  # noqa: F401 - verbs
+from shapegen.cli import assets, data, demo, edit, generate, lab, learn, measure  # noqa: F401 - verbs
 from shapegen.cli.app import app as app
 
 

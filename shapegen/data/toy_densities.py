@@ -109,6 +109,36 @@ class Blobs(ToyDensity):
 
 
 @dataclass(frozen=True)
+class Spots(ToyDensity):
+    """Round Gaussians of equal weight: the modes that a generator must not lose."""
+
+    centres: tuple[tuple[float, float], ...]
+    spread: float
+    """Standard deviation of a coordinate."""
+
+    @property
+    def reach(self) -> float:
+        """The farthest coordinate and six standard deviations."""
+        return float(self.places.abs().max()) + 6 * self.spread
+
+    @property
+    def places(self) -> Float[Tensor, "modes 2"]:
+        """The centres."""
+        return torch.tensor(self.centres, dtype=torch.float64)
+
+    def sample(self, n: int, *, rng: torch.Generator | None = None) -> Float[Tensor, "n 2"]:
+        """Draw points."""
+        places = self.places[_whole(n, len(self.centres), rng)]
+        return places + self.spread * standard_normal((n, 2), like=places, rng=rng)
+
+    def log_prob(self, x: Float[Tensor, "n 2"]) -> Float[Tensor, "n"]:
+        """Log-density: the mean over the Gaussians."""
+        squared = torch.cdist(x.double(), self.places).square() / self.spread**2
+        normaliser = math.log(2 * math.pi * self.spread**2) + math.log(len(self.centres))
+        return (-squared / 2).logsumexp(-1) - normaliser
+
+
+@dataclass(frozen=True)
 class Rings(ToyDensity):
     """Circles around 0 of equal weight, with normal noise of the radius."""
 
@@ -253,6 +283,21 @@ DENSITIES: dict[str, ToyDensity] = {
     "two-moons": TwoMoons(),
     "swiss-roll": SwissRoll(),
 }
+
+MODES: dict[str, Spots] = {
+    "ring": Spots(
+        tuple((2 * math.cos(k * math.pi / 4), 2 * math.sin(k * math.pi / 4)) for k in range(8)),
+        0.02,
+    ),
+    "grid": Spots(
+        tuple((float(x), float(y)) for x in range(-4, 5, 2) for y in range(-4, 5, 2)), 0.05
+    ),
+}
+"""Eight modes on a circle of radius 2, and 25 on a lattice of side 8, far apart for their width:
+for :func:`ToyDensity.entropy`'s quadrature too narrow.
+
+References: Metz et al., *Unrolled Generative Adversarial Networks*, 2017 (ring); Lin et al.,
+*PacGAN*, 2018, section 4.1 (both)."""
 
 
 def toy_density(name: str) -> ToyDensity:

@@ -1,0 +1,64 @@
+"""The verb of the stability laboratory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shapegen.cli.app import app
+
+if TYPE_CHECKING:
+    from shapegen.train.laboratory import LabResult
+
+FIGURES = ("modes", "high_quality", "reverse_kl")
+
+
+@app.command()
+def lab(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="As in configs/lab/.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of figures and pictures.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[section.key=value ...]", help="Other values.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Train so often, with seeds from 0 on.")
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Beside it the same game without any cure.")
+    ] = False,
+) -> None:
+    """Train GANs of the plane, count the modes they find, and show why games fail.
+
+    Beside the samples on the way, pictures of the Dirac GAN with every cure and of the gradients
+    that vanish without noise.
+    """
+    from shapegen.train import lab_pictures
+    from shapegen.train.laboratory import load_lab, run_lab, without_cure
+
+    experiment = load_lab(config, overrides or ())
+    out.mkdir(parents=True, exist_ok=True)
+    results = []
+    for seed in [None] if seeds is None else range(seeds):
+        results.append(("cured" if compare else "model", run_lab(experiment, seed)))
+        _tell(*results[-1])
+        if compare:
+            results.append(("plain", run_lab(without_cure(experiment), seed)))
+            _tell(*results[-1])
+    lab_pictures.write_shots(results, experiment.modes, out / "samples.png")
+    lab_pictures.write_dirac(out / "dirac.png")
+    lab_pictures.write_vanishing(out / "vanishing.png")
+    lines = [
+        {"game": name, "seed": found.seed, "seconds": found.seconds, **found.figures}
+        for name, found in results
+    ]
+    (out / "figures.json").write_text(json.dumps(lines, indent=1) + "\n")
+    typer.echo(f"{out}")
+
+
+def _tell(name: str, found: LabResult) -> None:
+    for weights, figures in found.figures.items():
+        values = "  ".join(f"{key} {figures[key]:.4g}" for key in FIGURES)
+        typer.echo(f"{name}, seed {found.seed}, {weights}: {values}  ({found.seconds:.0f} s)")
