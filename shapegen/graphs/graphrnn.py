@@ -59,6 +59,8 @@ class GraphRNNConfig:
     cell: Cell = "gru"
     """Of both recurrent networks. The paper's are ``gru``; ``lstm`` counts better, and on a CPU
     takes a seventh of the time."""
+    memory: int = 40
+    """Nodes that an ``lstm`` over nodes remembers at first, without having learned to."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -67,6 +69,8 @@ class GraphRNNConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if self.memory < 2:
+            raise ValueError(f"memory must be at least 2; got {self.memory}")
         if self.max_nodes is not None and self.max_nodes < 2:
             raise ValueError(f"max_nodes must be at least 2; got {self.max_nodes}")
 
@@ -100,6 +104,7 @@ class GraphRNN(OrderedGraphModel):
             direct=config.direct,
             history=config.history,
             cell=config.cell,
+            memory=config.memory,
         )
         given = 0 if config.estimate_max_prev else config.max_prev
         self.register_buffer("max_nodes", torch.tensor(config.max_nodes or 0))

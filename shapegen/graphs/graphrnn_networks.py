@@ -37,6 +37,8 @@ class RowNetworks(nn.Module):
         history: Rows before, the last ones, that the network over rows reads at every step; the
             paper's reads 1 and has to remember the others.
         cell: Of both recurrent networks.
+        memory: Rows that an LSTM over rows remembers at first, at least 2; one over the bits of a
+            row begins with the memory of a row.
     """
 
     def __init__(
@@ -50,18 +52,20 @@ class RowNetworks(nn.Module):
         direct: bool = False,
         history: int = 1,
         cell: Cell = "gru",
+        memory: int = 2,
     ) -> None:
         super().__init__()
         self.width, self.history = width, history
         self.embed = nn.Sequential(nn.Linear(history * width, embedding_dim), nn.ReLU())
         self.nodes = CELLS[cell](embedding_dim, hidden_dim, layers, batch_first=True)
+        remember(self.nodes, memory)
         self.out = self.edges = None
         if edge_dims is None or direct:
             self.out = nn.Sequential(
                 nn.Linear(hidden_dim, embedding_dim), nn.ReLU(), nn.Linear(embedding_dim, width)
             )
         if edge_dims is not None:
-            self.edges = EdgeNetwork(hidden_dim, embedding_dim, *edge_dims, cell=cell)
+            self.edges = EdgeNetwork(hidden_dim, embedding_dim, *edge_dims, bits=width, cell=cell)
 
     def forward(
         self,
@@ -122,6 +126,7 @@ class EdgeNetwork(nn.Module):
         hidden_dim: int,
         layers: int,
         *,
+        bits: int,
         cell: Cell,
     ) -> None:
         super().__init__()
@@ -131,6 +136,7 @@ class EdgeNetwork(nn.Module):
         )
         self.embed = nn.Sequential(nn.Linear(1, embedding_dim), nn.ReLU())
         self.bits = CELLS[cell](embedding_dim, hidden_dim, layers, batch_first=True)
+        remember(self.bits, max(2, bits))
         self.out = nn.Sequential(
             nn.Linear(hidden_dim, embedding_dim), nn.ReLU(), nn.Linear(embedding_dim, 1)
         )
@@ -157,6 +163,26 @@ class EdgeNetwork(nn.Module):
         """Logit of the next bit from the one before, and the state."""
         states, hidden = self.bits(_whole(self.embed(bit[:, None]), self.bits), hidden)
         return self.out(states)[:, 0], hidden
+
+
+def remember(network: nn.Module, steps: int) -> None:
+    """Let the cells of an LSTM begin with memories of up to so many steps; others stay.
+
+    With forget gates at one half, as torch begins, a cell has lost what it held after a few steps,
+    and no gradient comes from further back.
+
+    Reference: Tallec and Ollivier, *Can recurrent neural networks warp time?*, 2018, section 2.
+    """
+    if not isinstance(network, nn.LSTM):
+        return
+    size = network.hidden_size
+    with torch.no_grad():
+        for name, bias in network.named_parameters():
+            if name.startswith("bias_ih"):
+                log_steps = torch.empty(size).uniform_(1, steps - 1).log()
+                bias[:size], bias[size : 2 * size] = -log_steps, log_steps
+            elif name.startswith("bias_hh"):
+                bias[: 2 * size] = 0
 
 
 def _whole(x: Tensor, network: nn.Module) -> Tensor:
