@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from shapegen import checkpoint, registry
 from shapegen.core.objective import Objective
-from shapegen.train import TrainingDiverged, fit, state
+from shapegen.train import TrainingDiverged, fit, state, streams, trainer
 from tests import toy_model
 from tests.toy_model import Toy, vectors
 from tests.toy_training import SMALL, assert_same_files, build, log_lines, stopping, train
@@ -66,6 +66,58 @@ def test_time_runs_out(tmp_path: Path) -> None:
         _, result = train(tmp_path / "a", config, resume=True)
     train(tmp_path / "b", SMALL)
     assert_same_files(tmp_path / "a", tmp_path / "b")
+
+
+class Clock:
+    """Time that passes by itself: a second a step."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(trainer.time, "monotonic", lambda: self.now)
+        step = trainer.Trainer._train_step
+
+        def slow(own: trainer.Trainer) -> None:
+            step(own)
+            self.now += 1.0
+
+        monkeypatch.setattr(trainer.Trainer, "_train_step", slow)
+
+
+def test_a_run_is_cut_to_its_time_and_its_schedule_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(monkeypatch)
+    config = replace(SMALL, epochs=50, schedule="cosine", log_every=1, fit_minutes=40 / 60)
+    _, result = train(tmp_path, config)
+    assert (result.step, result.stopped) == (40, "finished")
+    lines = log_lines(tmp_path)
+    assert lines[-1]["step"] == 40
+    assert lines[-1]["rate"] == 0.0
+    # What fits anyway is not cut.
+    _, result = train(tmp_path / "b", replace(config, fit_minutes=10.0))
+    assert result.step == 150
+
+
+def test_a_resumed_run_keeps_the_steps_that_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(monkeypatch)
+    config = replace(SMALL, epochs=50, schedule="cosine", log_every=1, fit_minutes=40 / 60)
+    whole, _ = train(tmp_path / "whole", config)
+    # Another machine stops it after 12 steps, and a third one is three times as fast.
+    stops = iter([False] * 11 + [True] * 99)
+    with monkeypatch.context() as patch:
+        reason = property(lambda self: "interrupted" if next(stops) else None)
+        patch.setattr(streams.StopRequest, "reason", reason)
+        _, result = train(tmp_path / "cut", config)
+    assert (result.step, result.stopped) == (12, "interrupted")
+    resumed, result = train(tmp_path / "cut", config, resume=True)
+    assert (result.step, result.stopped) == (40, "finished")
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], tensor)
+    # Without the time, it goes on to all epochs.
+    _, result = train(tmp_path / "cut", replace(config, fit_minutes=None), resume=True)
+    assert result.step == 150
 
 
 def test_a_failure_between_any_two_files_is_made_good(

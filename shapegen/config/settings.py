@@ -106,6 +106,9 @@ class TrainConfig:
     """Of the one random stream: order of the shapes and noise of the losses."""
     max_minutes: float | None = None
     """Stop, saved, after this time (of each start); null: run to the end."""
+    fit_minutes: float | None = None
+    """Cut the run to the steps that this machine does in this time, as its first tenth goes, so
+    that a schedule comes to its end; never more than ``epochs``. Resumed, it keeps the number."""
     save_every: int = 10
     """Epochs from one checkpoint, and one validation, to the next; the last epoch has one."""
     log_every: int = 50
@@ -131,7 +134,7 @@ class TrainConfig:
         for key in ["warmup", "pictures_every", "weight_decay", "seed"]:
             if getattr(self, key) < 0:
                 raise ValueError(f"{key} must not be negative; got {getattr(self, key)}")
-        for key in ["learning_rate", "step_factor", "clip", "max_minutes"]:
+        for key in ["learning_rate", "step_factor", "clip", "max_minutes", "fit_minutes"]:
             value = getattr(self, key)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"{key} must be positive and finite; got {value}")

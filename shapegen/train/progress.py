@@ -40,6 +40,12 @@ class Progress:
             self._task = self._bar.add_task("", total=steps, completed=done)
             self._bar.start()
 
+    def cut(self, steps: int) -> None:
+        """Set the steps of the whole run to fewer."""
+        self._steps = steps
+        if self._bar is not None:
+            self._bar.update(self._task, total=steps)
+
     def losses(self, values: Mapping[str, float]) -> None:
         """Set the losses to show."""
         self._losses = ", ".join(f"{k} {v:.4g}" for k, v in values.items() if "." not in k)

@@ -25,6 +25,7 @@ FORMAT_VERSION = 2
 FREE = {
     "epochs",
     "max_minutes",
+    "fit_minutes",
     "save_every",
     "log_every",
     "pictures_every",

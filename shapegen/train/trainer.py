@@ -29,6 +29,9 @@ from shapegen.train.streams import Reason, TrainingDiverged
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
+MEASURED = 0.1
+"""Share of ``fit_minutes`` in which a machine's speed is measured."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -83,6 +86,7 @@ class Trainer:
         self.order = torch.empty(0, dtype=torch.long)
         self.per_epoch = math.ceil(len(self.prepared) / config.batch_size)
         self.steps = self.per_epoch * config.epochs
+        self.fitted = False
 
     def run(self, stop: streams.StopRequest, *, shown: bool) -> TrainResult:
         """Train until the last step or until ``stop`` has a reason; the state is then saved."""
@@ -99,11 +103,14 @@ class Trainer:
             self.log = Log(self.folder, size=self.log_size, step=self.step, tensorboard=board)
         progress = Progress(self.steps, self.per_epoch, self.step, len(self.prepared), shown=shown)
         self.model.train()
-        self.logged_at = time.monotonic()
+        self.logged_at = started = time.monotonic()
+        first = self.step
         reason: Reason | None = None
         try:
             while self.step < self.steps and reason is None:
                 self._train_step()
+                if self.config.fit_minutes is not None and not self.fitted:
+                    self._fit(time.monotonic() - started, first, progress)
                 self._report(progress)
                 reason = self._agreed(stop.reason)
                 self._maintain(stopping=reason is not None)
@@ -140,6 +147,26 @@ class Trainer:
             raise self._diverged(f"the loss `{failed}` is not finite")
         self.step += 1
 
+    def _fit(self, seconds: float, first: int, progress: Progress) -> None:
+        """Cut the run to what its time is enough for, once its speed is known.
+
+        Args:
+            seconds: Since this start.
+            first: Step at which it was.
+            progress: Is told.
+        """
+        assert self.config.fit_minutes is not None
+        whole = 60 * self.config.fit_minutes
+        if self.fabric.world_size > 1:
+            passed = torch.tensor(seconds, device=self.fabric.device)
+            seconds = float(parallel.reduced(passed, self.fabric, "max"))
+        if seconds < MEASURED * whole:
+            return
+        self.fitted = True
+        possible = first + int((self.step - first) * whole / seconds)
+        self.steps = min(self.steps, max(self.step, possible))
+        progress.cut(self.steps)
+
     def _report(self, progress: Progress) -> None:
         last = self.step == self.steps
         if self.step % self.config.log_every == 0 or last:
@@ -165,8 +192,8 @@ class Trainer:
         epoch, inside = divmod(self.step, self.per_epoch)
         last = self.step == self.steps
         pictures = self.config.pictures_every
-        draw = not inside and pictures > 0 and (epoch % pictures == 0 or last)
-        save = not inside and (epoch % self.config.save_every == 0 or last)
+        draw = pictures > 0 and (last or (not inside and epoch % pictures == 0))
+        save = last or (not inside and epoch % self.config.save_every == 0)
         if save or draw or stopping:
             self._save(validate=save, draw=draw)
 
@@ -249,6 +276,8 @@ class Trainer:
         sums = groups.get("means", {})
         self.means.sums = {name: sums[name].to(self.fabric.device) for name in self.means.names}
         self.step, self.log_size = values["step"], values["log_size"]
+        if values.get("fitted") and self.config.fit_minutes is not None:
+            self.fitted, self.steps = True, min(self.steps, values["fitted"])
         self.best = math.inf if values["best"] is None else values["best"]
 
     def _snapshot(self, rng: list[dict[str, Tensor]]) -> run_state.State:
@@ -266,6 +295,7 @@ class Trainer:
             "log_size": self.log.synced(),
             "means": self.means.names,
             "counts": self.means.counts,
+            "fitted": self.steps if self.fitted else None,
         }
         return run_state.State(groups, values | self._identity())
 
