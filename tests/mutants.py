@@ -111,6 +111,31 @@ MUTANTS: dict[str, Mutant] = {
             "dgmg": f"{GRAPH_DRAWS}[dgmg]",
         },
     ),
+    "r1": Mutant(
+        "shapegen/core/gradient_penalties.py",
+        "return gamma / 2 * _squared_norms(gradient).mean()",
+        "return gamma * _squared_norms(gradient).mean()",
+        {
+            "gan": f"{IMAGES}/test_gan.py"
+            "::test_the_discriminator_pays_half_gamma_for_squared_slopes_at_images",
+            "disentangled": f"{IMAGES}/test_disentangled.py"
+            "::test_the_discriminator_pays_for_slopes",
+            "planegan": "tests/test_laboratory.py::test_the_players_losses_written_out",
+        },
+    ),
+    # The generator is to be taken for generated.
+    "sign": Mutant(
+        "shapegen/core/adversarial.py",
+        "return softplus(-fake).mean()",
+        "return softplus(fake).mean()",
+        {
+            "gan": f"{IMAGES}/test_gan.py"
+            "::test_the_generator_is_to_be_taken_for_real[non_saturating]",
+            "disentangled": f"{IMAGES}/test_disentangled.py"
+            "::test_the_autoencoder_is_to_be_taken_for_real",
+            "planegan": "tests/test_laboratory.py::test_the_players_losses_written_out",
+        },
+    ),
 }
 
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from shapegen.cli import app
 from shapegen.core.game import GameOptions
+from shapegen.core.seeding import seeded
 from shapegen.images.plane_gan import PlaneGAN, PlaneGANConfig
 from shapegen.train.lab_pictures import judged
 from shapegen.train.laboratory import LabConfig, load_lab, run_lab, without_cure
@@ -110,6 +111,24 @@ def test_a_picture_of_points_shows_them_where_they_are() -> None:
     picture = cloud_picture([[0.5, 0.5]], [[-0.5, -0.5]], 1.0)
     blue = np.abs(picture.astype(int) - np.array([31, 119, 180])).sum(-1) < 60
     assert np.argwhere(blue).mean(0) == pytest.approx([80, 240], abs=2)
+
+
+def test_the_players_losses_written_out() -> None:
+    """A discriminator with R1, and a generator that is to be taken for real."""
+    with seeded(0):
+        model = PlaneGAN(PlaneGANConfig(hidden=(8,), game=GameOptions(r1=3.0)))
+    batch = model.prepare(torch.randn(16, 2, generator=torch.Generator().manual_seed(1)))
+    judge, make = model.objectives(rng=torch.Generator().manual_seed(2))
+    found = judge.loss(batch, 0)[0], make.loss(batch, 0)[0]
+    rng = torch.Generator().manual_seed(2)
+    fakes = [model.generator(model.sample_latent(16, rng=rng)) for _ in range(2)]
+    at = batch.clone().requires_grad_()
+    on_real, on_fake = model.discriminator(at), model.discriminator(fakes[0])
+    (slope,) = torch.autograd.grad(on_real.sum(), at)
+    expected = -on_real.sigmoid().log().mean() - (1 - on_fake.sigmoid()).log().mean()
+    expected = expected + 1.5 * slope.square().sum(1).mean()
+    torch.testing.assert_close(found[0], expected)
+    torch.testing.assert_close(found[1], -model.discriminator(fakes[1]).sigmoid().log().mean())
 
 
 def test_points_that_are_none() -> None:

@@ -13,6 +13,8 @@ MATRIX = {
     "kl": {"vae", "grass", "structurenet", "pointflow"},
     "log_det": {"realnvp", "glow", "pointflow"},
     "draw": {"pixelcnn", "pixelrnn", "graphrnn", "dgmg"},
+    "r1": {"gan", "disentangled", "planegan"},
+    "sign": {"gan", "disentangled", "planegan"},
 }
 """Who must stand on which piece of the core."""
 

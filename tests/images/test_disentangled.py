@@ -108,6 +108,22 @@ def test_the_discriminator_pays_for_slopes() -> None:
     assert found[0][1] == 0
     assert found[1][1] > 0
     assert found[1][0] - found[0][0] == pytest.approx(found[1][1], rel=1e-4)
+    # Half of gamma times the mean squared slope.
+    batch = model.prepare(bars(12))
+    pixels = batch.pixels.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(model.discriminator(pixels, batch.labels).sum(), pixels)
+    assert found[1][1] == pytest.approx(2 * float(slope.square().flatten(1).sum(1).mean()))
+
+
+def test_the_autoencoder_is_to_be_taken_for_real() -> None:
+    """By a discriminator that takes all for real with probability s(3)."""
+    model = build()
+    torch.nn.init.zeros_(model.discriminator.head.linear.weight)
+    torch.nn.init.zeros_(model.discriminator.head.classes.weight)
+    torch.nn.init.constant_(model.discriminator.head.linear.bias, 3.0)
+    ours = model.objectives(rng=torch.Generator().manual_seed(0))[0]
+    fooled = ours.loss(model.prepare(bars(12)), 0)[1]["fooled"]
+    assert fooled.item() == pytest.approx(-2 * math.log(1 / (1 + math.exp(-3))), rel=1e-5)
 
 
 def test_swaps_are_rows_of_the_rest_and_columns_of_the_class() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from shapegen.core.adversarial import generator_loss
+from shapegen.core.adversarial import Kind
 from shapegen.core.game import GameOptions
 from shapegen.core.seeding import seeded
 from shapegen.images.gan import GAN, GANConfig
@@ -67,13 +67,28 @@ def test_what_is_made_has_the_classes_of_the_batch() -> None:
     assert not torch.equal(fake, batch.pixels)
 
 
-def test_the_generators_loss_is_the_cores() -> None:
-    model = build(game=GameOptions(loss="hinge"))
+@pytest.mark.parametrize("loss", ["non_saturating", "hinge"])
+def test_the_generator_is_to_be_taken_for_real(loss: Kind) -> None:
+    model = build(game=GameOptions(loss=loss))
     batch = model.prepare(squares(6))
-    loss, _ = model.objectives(rng=torch.Generator().manual_seed(3))[1].loss(batch, 0)
+    found, _ = model.objectives(rng=torch.Generator().manual_seed(3))[1].loss(batch, 0)
     z = model.sample_latent(6, rng=torch.Generator().manual_seed(3))
     logits = model.discriminator(model.generator(z))
-    torch.testing.assert_close(loss, generator_loss(logits, "hinge"))
+    expected = -logits if loss == "hinge" else -logits.sigmoid().log()
+    torch.testing.assert_close(found, expected.mean())
+
+
+def test_the_discriminator_pays_half_gamma_for_squared_slopes_at_images() -> None:
+    batch = build().prepare(squares(6))
+    losses = [
+        build(game=GameOptions(r1=gamma)).objectives(rng=torch.Generator().manual_seed(3))[0]
+        for gamma in (0.0, 3.0)
+    ]
+    plain, penalised = (objective.loss(batch, 0)[0] for objective in losses)
+    pixels = batch.pixels.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(build().discriminator(pixels).sum(), pixels)
+    expected = 1.5 * slope.square().flatten(1).sum(1).mean()
+    torch.testing.assert_close(penalised - plain, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_packing_shows_several_images_at_once() -> None:
