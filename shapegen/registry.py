@@ -149,6 +149,16 @@ MODELS: dict[str, Entry] = {
         paper="Goodfellow et al., Generative Adversarial Nets, 2014; Radford et al., Unsupervised "
         "Representation Learning with Deep Convolutional GANs, 2016",
     ),
+    "infogan": Entry(
+        module="shapegen.images.infogan",
+        model="InfoGAN",
+        config="InfoGANConfig",
+        family="images",
+        summary="GAN whose images tell the code that they were made of: classes without labels",
+        capabilities=("interpolate",),
+        paper="Chen et al., InfoGAN: Interpretable Representation Learning by Information "
+        "Maximizing Generative Adversarial Nets, 2016",
+    ),
     "graphrnn": Entry(
         module="shapegen.graphs.graphrnn",
         model="GraphRNN",

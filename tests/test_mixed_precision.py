@@ -38,6 +38,7 @@ SHORT = (
         ("disentangled", []),
         ("gan", []),
         ("gan", ["model.network=resnet", "model.condition=concatenation"]),
+        ("infogan", []),
         ("pixelcnn", []),
         ("pixelrnn", []),
         ("realnvp", []),

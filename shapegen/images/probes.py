@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -123,20 +124,33 @@ def cluster_figures(
         ``accuracy`` of the best assignment of clusters to classes, and ``nmi``, the normalised
         mutual information.
     """
-    from scipy.optimize import linear_sum_assignment
     from sklearn.cluster import KMeans
     from sklearn.metrics import normalized_mutual_info_score
-    from sklearn.metrics.cluster import contingency_matrix
 
     truth = labels.numpy()
     classes = len(np.unique(truth))
     found = KMeans(classes, n_init=10, random_state=seed).fit_predict(codes.double().numpy())
-    shared = contingency_matrix(truth, found)
-    rows, columns = linear_sum_assignment(-shared)
     return {
-        "accuracy": float(shared[rows, columns].sum() / len(truth)),
+        "accuracy": matched_accuracy(found, truth),
         "nmi": float(normalized_mutual_info_score(truth, found)),
     }
+
+
+def matched_accuracy(found: ArrayLike, truth: ArrayLike) -> float:
+    """Share of items whose group is the one that is matched with their class.
+
+    Groups and classes are matched one to one, so that the share is the largest.
+
+    Args:
+        found: Numbers of groups ``(n,)``.
+        truth: Numbers of classes ``(n,)``.
+    """
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics.cluster import contingency_matrix
+
+    shared = contingency_matrix(np.asarray(truth), np.asarray(found))
+    rows, columns = linear_sum_assignment(-shared)
+    return float(shared[rows, columns].sum() / shared.sum())
 
 
 def _labels(images: Images) -> Tensor:

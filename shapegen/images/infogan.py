@@ -1,0 +1,260 @@
+r"""InfoGAN: a GAN whose images say which code they were made of.
+
+.. math:: \min_{G, Q} \max_D V(D, G) - \lambda\, L_I(G, Q), \qquad
+          L_I = \mathbb{E}_{c, z}[\log Q(c \mid G(z, c))] + H(c) \le I(c; G(z, c))
+
+Reference: Chen, Duan, Houthooft, Schulman, Sutskever and Abbeel, *InfoGAN: Interpretable
+Representation Learning by Information Maximizing Generative Adversarial Nets*, 2016, equation 6,
+https://arxiv.org/abs/1606.03657.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from shapegen.base import LatentModel
+from shapegen.core import latent as latent_walks
+from shapegen.core.game import Game, GameOptions, Made
+from shapegen.core.gan_nets import SLOPE, GanNetwork, gan_features, gan_generator
+from shapegen.core.gaussian import DiagGaussian
+from shapegen.core.noise import standard_normal, uniform
+from shapegen.core.objective import Objective
+from shapegen.images.images import Images
+from shapegen.images.probes import matched_accuracy
+from shapegen.images.validity import check_size, checked_pixels
+
+CHUNK = 1024
+"""Images that are decoded at once."""
+
+
+@dataclass(frozen=True)
+class InfoGANConfig:
+    """Options of :class:`InfoGAN`."""
+
+    channels: int = 1
+    size: tuple[int, int] = (28, 28)
+    """Height and width of an image."""
+    categories: int = 10
+    """Of the discrete code."""
+    continuous: int = 2
+    """Numbers of the continuous code, uniform in -1 to 1; 0: none."""
+    noise_dim: int = 62
+    """A latent is the noise, then the weights of the categories, then the continuous code."""
+    network: GanNetwork = "dcgan"
+    hidden: tuple[int, ...] = (32, 64)
+    """Channels at half the size, at a quarter, and so on; widths of an ``mlp`` from the image's
+    end."""
+    code_hidden: int = 128
+    """Width of Q's own layer behind the features that it shares with the discriminator."""
+    information: float = 1.0
+    """Weight of the category's information (lambda)."""
+    continuous_information: float = 0.1
+    """Weight of that of the continuous code."""
+    game: GameOptions = field(default_factory=lambda: GameOptions(r1=1.0))
+
+    def __post_init__(self) -> None:
+        check_size(self.channels, self.size)
+        if self.categories < 2:
+            raise ValueError(f"categories must be at least 2; got {self.categories}")
+        for name, least in (("continuous", 0), ("noise_dim", 1), ("code_hidden", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}; got {getattr(self, name)}")
+        for name in ("information", "continuous_information"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
+        if not self.hidden or min(self.hidden) < 1:
+            raise ValueError(f"hidden must be widths of at least 1; got {list(self.hidden)}")
+        if self.game.pack > 1:
+            raise ValueError("an image's code is told from the image alone: game.pack must be 1")
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What images are made of, but for their noise."""
+
+    category: Int[Tensor, "n"]
+    continuous: Float[Tensor, "n continuous"]
+
+
+class InfoJudge(nn.Module):
+    """The discriminator, and Q on its features.
+
+    Args:
+        config: Of the model.
+    """
+
+    def __init__(self, config: InfoGANConfig) -> None:
+        super().__init__()
+        self.categories = config.categories
+        self.features, length = gan_features(
+            config.network, config.channels, config.size, config.hidden
+        )
+        self.real = nn.Linear(length, 1)
+        self.code = nn.Sequential(
+            nn.Linear(length, config.code_hidden),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(config.code_hidden, config.categories + config.continuous),
+        )
+
+    def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
+        """Logits, above 0 for real."""
+        logits: Tensor = self.real(self.features(pixels))
+        return logits[:, 0].to(pixels.dtype)
+
+    def codes(
+        self, pixels: Float[Tensor, "n c h w"]
+    ) -> tuple[Float[Tensor, "n categories"], Float[Tensor, "n continuous"]]:
+        """Q: logits of the category, and means of the continuous code, whose variance is 1."""
+        found = self.code(self.features(pixels)).to(pixels.dtype)
+        return found[:, : self.categories], found[:, self.categories :]
+
+
+class InfoGAN(LatentModel):
+    """A generator of noise and codes, and a discriminator that also tells the codes.
+
+    Args:
+        config: Sizes, networks and the game.
+    """
+
+    name: ClassVar[str] = "infogan"
+    config: InfoGANConfig
+
+    def __init__(self, config: InfoGANConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.generator = gan_generator(
+            config.network, self.latent_dim, config.size, config.hidden, config.channels
+        )
+        self.discriminator = InfoJudge(config)
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of noise and codes together."""
+        config = self.config
+        return config.noise_dim + config.categories + config.continuous
+
+    def prepare(self, shapes: Any) -> Float[Tensor, "n c h w"]:
+        """Pixels; labels are not looked at.
+
+        Raises:
+            TypeError: No images.
+            ValueError: None, or of another size.
+        """
+        return checked_pixels(shapes, self.config.channels, self.config.size)
+
+    def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
+        """The discriminator's and the generator's, each with the information's bound in it."""
+
+        def make(batch: Tensor) -> Made:
+            z, codes = self._drawn(len(batch), rng)
+            return Made((self.generator(z),), codes)
+
+        def inform(made: Made, batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            return self.information(made.shown[0], made.codes)
+
+        game = Game(
+            self.generator,
+            self.discriminator,
+            self.config.game,
+            real=lambda batch: (batch,),
+            make=make,
+            further=inform,
+            further_judged=inform,
+            rng=rng,
+        )
+        return game.objectives()
+
+    def information(
+        self, pixels: Float[Tensor, "n c h w"], codes: Codes
+    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """Minus the weighted bounds, and both in nats: a category's is at most its entropy.
+
+        Args:
+            pixels: Images.
+            codes: What they were made of.
+        """
+        logits, mean = self.discriminator.codes(pixels)
+        said = logits.log_softmax(1).gather(1, codes.category[:, None]).mean()
+        category = said + math.log(self.config.categories)
+        total = -self.config.information * category
+        terms = {"category": category}
+        if self.config.continuous:
+            density = DiagGaussian(mean, torch.zeros_like(mean)).log_prob(codes.continuous).mean()
+            # The entropy of U(-1, 1) is log 2 for each number.
+            continuous = density + self.config.continuous * math.log(2)
+            total = total - self.config.continuous_information * continuous
+            terms["continuous"] = continuous
+        return total, terms
+
+    def sample_latent(
+        self, n: int, *, rng: torch.Generator | None = None
+    ) -> Float[Tensor, "n latent"]:
+        """Draw noise from N(0, I), categories all alike, continuous codes from U(-1, 1)."""
+        return self._drawn(n, rng)[0]
+
+    @torch.no_grad()
+    def decode(
+        self, z: Float[Tensor, "n latent"], *, rng: torch.Generator | None = None
+    ) -> Images:
+        """Images of latents; the label is the category of most weight.
+
+        Raises:
+            ValueError: Latents of another shape, or not finite.
+        """
+        latent_walks.check_codes(z, self.latent_dim)
+        place = next(self.parameters())
+        pixels = torch.cat([self.generator(part.to(place)) for part in z.split(CHUNK)])
+        first = self.config.noise_dim
+        weights = z[:, first : first + self.config.categories]
+        return Images(pixels, weights.argmax(1).cpu())
+
+    @torch.no_grad()
+    def categories(self, shapes: Any) -> Int[Tensor, "n"]:
+        """The category that Q takes every image for: a clustering that no label has shaped.
+
+        Raises:
+            TypeError: No images.
+            ValueError: None, or of another size.
+        """
+        pixels, place = self.prepare(shapes), next(self.parameters())
+        found = [
+            self.discriminator.codes(part.to(place))[0].argmax(1) for part in pixels.split(CHUNK)
+        ]
+        return torch.cat(found).cpu()
+
+    def figures(self, shapes: Any, *, rng: torch.Generator | None = None) -> dict[str, float]:
+        """What the codes say of held-out images and of samples.
+
+        Returns:
+            ``code accuracy``: share of images whose class is the one matched with their category
+            (one to one, so that it is largest); ``category information`` and ``continuous
+            information`` of samples, bounds in nats.
+
+        Raises:
+            ValueError: Images without labels.
+        """
+        images = Images.of(shapes)
+        if images.labels is None:
+            raise ValueError("figures of codes need labels; the images have none")
+        with torch.no_grad():
+            z, codes = self._drawn(CHUNK, rng)
+            terms = self.information(self.generator(z), codes)[1]
+        accuracy = matched_accuracy(self.categories(images), images.labels)
+        return {"code accuracy": accuracy} | {
+            f"{name} information": float(value) for name, value in terms.items()
+        }
+
+    def _drawn(self, n: int, rng: torch.Generator | None) -> tuple[Tensor, Codes]:
+        config, like = self.config, next(self.parameters())
+        noise = standard_normal((n, config.noise_dim), like=like, rng=rng)
+        category = (uniform((n,), like=like, rng=rng) * config.categories).long()
+        continuous = 2 * uniform((n, config.continuous), like=like, rng=rng) - 1
+        weights = one_hot(category, config.categories).to(noise)
+        return torch.cat([noise, weights, continuous], 1), Codes(category, continuous)

@@ -1,0 +1,139 @@
+"""InfoGAN: codes in latents, the information's bound, and categories of images."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from shapegen.core.game import GameOptions
+from shapegen.core.seeding import seeded
+from shapegen.images.images import Images
+from shapegen.images.infogan import Codes, InfoGAN, InfoGANConfig
+from shapegen.images.probes import matched_accuracy
+
+SMALL: dict[str, Any] = {
+    "size": (8, 8),
+    "categories": 3,
+    "noise_dim": 4,
+    "hidden": (4, 8),
+    "code_hidden": 8,
+}
+
+
+def build(**changes: Any) -> InfoGAN:
+    with seeded(0):
+        return InfoGAN(InfoGANConfig(**(SMALL | changes))).eval()
+
+
+def pixels(n: int) -> torch.Tensor:
+    return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def test_a_latent_is_noise_a_category_and_numbers() -> None:
+    model = build()
+    z = model.sample_latent(3000, rng=torch.Generator().manual_seed(0))
+    assert z.shape == (3000, 4 + 3 + 2)
+    weights, numbers = z[:, 4:7], z[:, 7:]
+    assert torch.equal(weights.sum(1), torch.ones(3000))
+    torch.testing.assert_close(weights.mean(0), torch.full((3,), 1 / 3), atol=0.04, rtol=0)
+    assert numbers.abs().max() <= 1
+    assert numbers.var().item() == pytest.approx(1 / 3, abs=0.03)
+    assert torch.equal(model.decode(z[:5]).labels, weights[:5].argmax(1))
+
+
+def test_the_bound_written_out() -> None:
+    model, images = build(information=2.0, continuous_information=0.5), pixels(6)
+    codes = Codes(torch.tensor([0, 1, 2, 0, 1, 2]), torch.linspace(-1, 1, 12).view(6, 2))
+    total, terms = model.information(images, codes)
+    logits, mean = model.discriminator.codes(images)
+    category = math.log(3) - torch.nn.functional.cross_entropy(logits, codes.category)
+    normal = torch.distributions.Normal(mean, 1.0).log_prob(codes.continuous).sum(1).mean()
+    continuous = normal + 2 * math.log(2)
+    torch.testing.assert_close(terms["category"], category)
+    torch.testing.assert_close(terms["continuous"], continuous)
+    torch.testing.assert_close(total, -2 * category - 0.5 * continuous)
+
+
+def test_the_bound_is_the_entropy_for_whoever_knows_the_category_and_0_for_the_ignorant() -> None:
+    model, images = build(), pixels(3)
+    codes = Codes(torch.tensor([0, 1, 2]), torch.zeros(3, 2))
+    last: Any = model.discriminator.code[-1]
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+    assert model.information(images, codes)[1]["category"].item() == pytest.approx(0, abs=1e-6)
+    knows = Codes(torch.zeros(3, dtype=torch.long), torch.zeros(3, 2))
+    with torch.no_grad():
+        last.bias[0] = 100.0
+    found = model.information(images, knows)[1]["category"]
+    assert found.item() == pytest.approx(math.log(3))
+
+
+def test_both_players_gain_by_information() -> None:
+    """Q and the features learn in the discriminator's step, the generator in its own."""
+    plain, model = build(information=0.0, continuous_information=0.0), build()
+    for number, name in enumerate(("discriminator", "generator")):
+        losses, terms = [], {}
+        for each in (plain, model):
+            objective = each.objectives(rng=torch.Generator().manual_seed(1))[number]
+            assert objective.name == name
+            loss, terms = objective.loss(pixels(6), 0)
+            losses.append(loss)
+        gain = terms["category"] + 0.1 * terms["continuous"]
+        torch.testing.assert_close(losses[0] - losses[1], gain)
+    judge, _ = model.objectives()
+    judge.loss(pixels(6), 0)[0].backward()
+    assert all(parameter.grad is not None for parameter in model.discriminator.parameters())
+    assert all(parameter.grad is None for parameter in model.generator.parameters())
+
+
+def test_categories_are_matched_with_classes() -> None:
+    assert matched_accuracy([0, 0, 1, 1, 2, 2], [5, 5, 3, 3, 4, 4]) == 1.0
+    assert matched_accuracy([0, 0, 0, 1], [1, 1, 0, 0]) == 0.75
+    assert matched_accuracy([0, 0, 0, 0], [0, 1, 2, 3]) == 0.25
+    model = build()
+    images = Images(pixels(20), torch.arange(20) % 3)
+    found = model.figures(images, rng=torch.Generator().manual_seed(0))
+    expected = matched_accuracy(model.categories(images), images.labels)
+    assert found["code accuracy"] == expected
+    assert found["category information"] < math.log(3)
+    with pytest.raises(ValueError, match="figures of codes need labels"):
+        model.figures(Images(pixels(4)))
+
+
+def test_a_category_is_learnt_without_labels() -> None:
+    """Dark and bright squares: the two categories are the two kinds."""
+    model = build(categories=2, continuous=0, game=GameOptions(r1=0.1), hidden=(8, 16))
+    labels = torch.arange(256) % 2
+    rng = torch.Generator().manual_seed(0)
+    noise = 0.2 * torch.randn(256, 1, 8, 8, generator=rng)
+    images = Images((noise + labels.view(-1, 1, 1, 1) * 1.2 - 0.6).clamp(-1, 1), labels)
+    batch = model.prepare(images)
+    objectives = model.objectives(rng=rng)
+    optimizers = [
+        torch.optim.Adam(each.module.parameters(), 3e-3, (0.0, 0.99)) for each in objectives
+    ]
+    model.train()
+    for step in range(150):
+        part = batch[torch.arange(32) + 32 * (step % 8)]
+        for objective, optimizer in zip(objectives, optimizers, strict=True):
+            optimizer.zero_grad()
+            objective.loss(part, step)[0].backward()
+            optimizer.step()
+    assert model.eval().figures(images, rng=rng)["code accuracy"] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"categories": 1}, "categories must be at least 2; got 1"),
+        ({"continuous": -1}, "continuous must be at least 0; got -1"),
+        ({"information": -1.0}, "information must be at least 0; got -1.0"),
+        ({"game": GameOptions(pack=2)}, r"game\.pack must be 1"),
+    ],
+)
+def test_settings_that_make_no_model(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        InfoGANConfig(**(SMALL | fields))
