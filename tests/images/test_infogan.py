@@ -105,7 +105,8 @@ def test_categories_are_matched_with_classes() -> None:
 
 def test_a_category_is_learnt_without_labels() -> None:
     """Dark and bright squares: the two categories are the two kinds."""
-    model = build(categories=2, continuous=0, game=GameOptions(r1=0.1), hidden=(8, 16))
+    options: dict[str, Any] = {"categories": 2, "continuous": 0, "noise_dim": 1}
+    model = build(**options, game=GameOptions(r1=1.0), hidden=(8, 16))
     labels = torch.arange(256) % 2
     rng = torch.Generator().manual_seed(0)
     noise = 0.2 * torch.randn(256, 1, 8, 8, generator=rng)
