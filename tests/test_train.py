@@ -145,7 +145,8 @@ def test_one_step_is_that_of_adam(tmp_path: Path) -> None:
         torch.testing.assert_close(ours, theirs)
 
 
-def test_the_average_is_an_exponential_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("warmup", [False, True])
+def test_the_average_is_an_exponential_one(tmp_path: Path, warmup: bool) -> None:
     seen: list[Tensor] = []
 
     class Watched(Toy):
@@ -158,12 +159,13 @@ def test_the_average_is_an_exponential_one(tmp_path: Path) -> None:
 
             return (replace(inner, loss=loss),)
 
-    model, _ = train(tmp_path, replace(SMALL, ema=0.8), build(Watched))
+    model, _ = train(tmp_path, replace(SMALL, ema=0.6, ema_warmup=warmup), build(Watched))
     plain, _ = train(tmp_path / "plain", SMALL)
     seen.append(plain.decoder[0].weight.detach())
     average = seen[1]
-    for weight in seen[2:]:
-        average = 0.8 * average + 0.2 * weight
+    for updates, weight in enumerate(seen[2:], 1):
+        decay = min(0.6, (1 + updates) / (10 + updates)) if warmup else 0.6
+        average = decay * average + (1 - decay) * weight
     torch.testing.assert_close(model.decoder[0].weight.detach(), average)
     assert not torch.allclose(average, seen[-1], atol=1e-4)
 

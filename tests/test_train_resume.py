@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from shapegen import checkpoint, registry
 from shapegen.core.objective import Objective
+from shapegen.formats.tensors import read_tensors, write_tensors
 from shapegen.train import TrainingDiverged, fit, state, streams, trainer
 from tests import toy_model
 from tests.toy_model import Toy, vectors
@@ -66,6 +67,23 @@ def test_time_runs_out(tmp_path: Path) -> None:
         _, result = train(tmp_path / "a", config, resume=True)
     train(tmp_path / "b", SMALL)
     assert_same_files(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_state_of_the_first_format_goes_on_as_it_began(tmp_path: Path) -> None:
+    """Then all objectives took every step, and averages had one decay."""
+    config = replace(SMALL, ema=0.9, ema_warmup=False, log_every=7)
+    train(tmp_path / "whole", config)
+    train(tmp_path / "old", config, stopping(9, lambda: signal.raise_signal(signal.SIGINT)))
+    path = tmp_path / "old" / "state.safetensors"
+    tensors, values = read_tensors(path)
+    values["format_version"] = 1
+    values["count"] = next(iter(values.pop("counts").values()))
+    del values["train"]["ema_warmup"], values["fitted"]
+    write_tensors(path, tensors, values)
+    with pytest.raises(ValueError, match=r"`train\.ema_warmup` was False and is True"):
+        train(tmp_path / "old", replace(config, ema_warmup=True), resume=True)
+    train(tmp_path / "old", config, resume=True)
+    assert_same_files(tmp_path / "whole", tmp_path / "old")
 
 
 class Clock:

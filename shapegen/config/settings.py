@@ -99,6 +99,8 @@ class TrainConfig:
     """Largest norm of an objective's gradient; null: any."""
     ema: float | None = None
     """Decay a step of the weights' moving average, which is then what is saved; null: none."""
+    ema_warmup: bool = True
+    """Begin with smaller decays, ``(1 + t) / (10 + t)``: short runs forget their first weights."""
     precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
     """``bf16-mixed`` takes products in bfloat16: on a device without instructions for them up to a
     hundred times slower than in full. ``auto`` is that where there are such, else ``32-true``."""

@@ -15,7 +15,11 @@ from shapegen.base import GenerativeModel
 class Average:
     r"""A copy of a model whose parameters follow it, and whose buffers equal its buffers.
 
-    .. math:: \bar w_1 = w_1, \qquad \bar w_t = d\,\bar w_{t-1} + (1 - d)\,w_t.
+    .. math:: \bar w_1 = w_1, \qquad \bar w_{t+1} = d_t\,\bar w_t + (1 - d_t)\,w_{t+1}, \qquad
+              d_t = \min\bigl(d,\, (1 + t) / (10 + t)\bigr)
+
+    Smaller decays at first forget the first weights as soon as there are better ones: with .999
+    throughout, those are still a third of the average after 1000 steps.
 
     ``torch.optim.swa_utils.AveragedModel`` does the same, but walks through all modules at every
     update, which took 1.3 ms for GRASS, an eighth of a step.
@@ -23,11 +27,12 @@ class Average:
     Args:
         model: On its device, where it stays.
         decay: ``d``.
+        warmup: Begin with smaller ones; without, ``d`` it is from the first step on.
     """
 
-    def __init__(self, model: GenerativeModel, decay: float) -> None:
+    def __init__(self, model: GenerativeModel, decay: float, *, warmup: bool = True) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
-        self._step = get_ema_multi_avg_fn(decay)
+        self._decay, self._warmup = decay, warmup
         self._updates = 0
         parameters: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
         for own, other in zip(self.model.parameters(), model.parameters(), strict=True):
@@ -39,9 +44,13 @@ class Average:
 
     def update(self) -> None:
         """Follow the model's weights of now."""
+        decay = self._decay
+        if self._warmup:
+            decay = min(decay, (1 + self._updates) / (10 + self._updates))
+        follow = get_ema_multi_avg_fn(decay)
         for averaged, current in self._parameters:
             if self._updates:
-                self._step(averaged, current, self._updates)
+                follow(averaged, current, self._updates)
             else:
                 for own, other in zip(averaged, current, strict=True):
                     own.copy_(other)

@@ -55,7 +55,9 @@ class Descent:
             for objective in self.objectives
         }
         self.optimizers = {name: self._optimizer(name) for name in names}
-        self.average = None if config.ema is None else Average(model, config.ema)
+        self.average = (
+            None if config.ema is None else Average(model, config.ema, warmup=config.ema_warmup)
+        )
 
     @property
     def weights(self) -> GenerativeModel:

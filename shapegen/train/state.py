@@ -75,7 +75,8 @@ def read(folder: Path) -> State | None:
             f"{path} has format version {version}; this shapegen reads up to {FORMAT_VERSION}"
         )
     if version == 1:
-        # All objectives took every step.
+        # All objectives took every step, and averages had one decay.
+        values["train"].setdefault("ema_warmup", False)
         values["counts"] = dict.fromkeys(values["means"], values.pop("count"))
     state = State(values=values)
     for name, tensor in tensors.items():
