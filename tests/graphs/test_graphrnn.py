@@ -111,3 +111,22 @@ def test_samples_are_connected(rng: torch.Generator) -> None:
     assert all(networkx.is_connected(graph) for graph in samples)
     assert len(set(samples.sizes)) > 2
     assert len(eight()) == 8
+
+
+def test_lstms_begin_with_memories_of_the_stated_length() -> None:
+    """A cell keeps what it holds for as many steps as one over one less its forget gate."""
+    model = tiny("graphrnn-lstm", scale=1.0, hidden_dim=300, memory=50, edge_hidden_dim=300)
+    assert isinstance(model, GraphRNN)
+    networks = model.networks
+    assert networks.edges is not None
+    for lstm, most in ((networks.nodes, 50), (networks.edges.bits, 3)):
+        for layer in range(2):
+            biases = [lstm.get_parameter(f"bias_{kind}_l{layer}") for kind in ("ih", "hh")]
+            enter, forget = (biases[0] + biases[1]).detach()[:600].view(2, 300)
+            kept = 1 / (1 - forget.sigmoid())
+            assert kept.min() > 1.99
+            assert kept.max() < most + 0.01
+            assert kept.max() > 0.9 * most
+            torch.testing.assert_close(enter, -forget)
+    with pytest.raises(ValueError, match="memory must be at least 2; got 1"):
+        tiny("graphrnn-lstm", memory=1)
