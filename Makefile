@@ -36,7 +36,7 @@ check: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_docs.py
+	$(BIN)/python -m pytest -q -m "not slow" tests/test_architecture.py tests/test_docs.py
 
 mutants: .venv/.ready
 	$(BIN)/python -m tests.mutants

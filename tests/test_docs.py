@@ -38,7 +38,7 @@ def test_the_readme_has_commands_and_snippets() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_the_commands_of_the_readme_run_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_path: Path
 ) -> None:
