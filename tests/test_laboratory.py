@@ -99,6 +99,8 @@ def test_the_command_writes_figures_and_pictures(tmp_path: Path) -> None:
     assert [(line["game"], line["seed"]) for line in lines] == [
         ("cured", 0), ("plain", 0), ("cured", 1), ("plain", 1)
     ]  # fmt: skip
+    assert "Infinity" not in (tmp_path / "figures.json").read_text()
+    assert lines[0]["ema"]["reverse_kl"] is None  # no mode after so few steps
     for name, size in (("samples", (4, 3)), ("dirac", (2, 3))):
         picture = np.asarray(Image.open(tmp_path / f"{name}.png"))
         rows, columns = size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,11 +52,19 @@ def lab(
     lab_pictures.write_dirac(out / "dirac.png")
     lab_pictures.write_vanishing(out / "vanishing.png")
     lines = [
-        {"game": name, "seed": found.seed, "seconds": found.seconds, **found.figures}
+        {"game": name, "seed": found.seed, "seconds": found.seconds, **_finite(found.figures)}
         for name, found in results
     ]
-    (out / "figures.json").write_text(json.dumps(lines, indent=1) + "\n")
+    (out / "figures.json").write_text(json.dumps(lines, indent=1, allow_nan=False) + "\n")
     typer.echo(f"{out}")
+
+
+def _finite(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    """None for a divergence that is infinite, which JSON does not have."""
+    return {
+        weights: {name: value if math.isfinite(value) else None for name, value in each.items()}
+        for weights, each in figures.items()
+    }
 
 
 def _tell(name: str, found: LabResult) -> None:
