@@ -23,7 +23,7 @@ from shapegen.core.gan_nets import Condition, GanNetwork, LabelJudge, gan_genera
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.images.images import Images
-from shapegen.images.labels import LabelledPixels, checked_labels
+from shapegen.images.labels import LabelledPixels, checked_labels, labels_to_draw
 from shapegen.images.validity import check_size, checked_pixels
 
 CHUNK = 1024
@@ -141,7 +141,7 @@ class GAN(LatentModel):
         self, n: int, *, rng: torch.Generator | None = None
     ) -> Float[Tensor, "n latent"]:
         """Draw noise from N(0, I), and classes, all alike."""
-        return self._latents(n, self._drawn_labels(n, rng), rng)
+        return self._latents(n, labels_to_draw(n, None, self.config.classes, rng=rng), rng)
 
     def sample(
         self,
@@ -163,14 +163,8 @@ class GAN(LatentModel):
         """
         if n < 1:
             raise ValueError(f"the number of samples must be at least 1; got {n}")
-        if labels is None:
-            return self.decode(self.sample_latent(n, rng=rng))
-        if not self.config.classes:
-            raise ValueError("this model was trained without labels; got some")
-        chosen = checked_labels(torch.as_tensor(labels), self.config.classes)
-        if chosen.shape != (n,):
-            raise ValueError(f"labels must be one an image ({n}); got {len(chosen)}")
-        return self.decode(self._latents(n, chosen, rng))
+        drawn = labels_to_draw(n, labels, self.config.classes, rng=rng)
+        return self.decode(self._latents(n, drawn, rng))
 
     @torch.no_grad()
     def decode(
@@ -187,12 +181,6 @@ class GAN(LatentModel):
         if not self.config.classes:
             return Images(pixels)
         return Images(pixels, z[:, self.config.noise_dim :].argmax(1).cpu())
-
-    def _drawn_labels(self, n: int, rng: torch.Generator | None) -> Tensor | None:
-        if not self.config.classes:
-            return None
-        device = None if rng is None else rng.device
-        return torch.randint(self.config.classes, (n,), generator=rng, device=device)
 
     def _latents(self, n: int, labels: Tensor | None, rng: torch.Generator | None) -> Tensor:
         place = next(self.parameters())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +48,34 @@ def checked_labels(labels: Tensor | None, classes: int) -> Int[Tensor, "n"]:
     if low < 0 or high >= classes:
         raise ValueError(f"labels must be from 0 to {classes - 1}; got {low} to {high}")
     return labels
+
+
+def labels_to_draw(
+    n: int,
+    labels: Sequence[int] | Tensor | None,
+    classes: int,
+    *,
+    rng: torch.Generator | None = None,
+) -> Int[Tensor, "n"] | None:
+    """Labels of samples: as given, or drawn, all classes alike; None without classes.
+
+    Raises:
+        ValueError: Labels of no class or of another number, or a model that is not conditional.
+    """
+    if not classes:
+        if labels is not None:
+            raise ValueError("this model is not conditional (classes: 0): it takes no labels")
+        return None
+    if labels is None:
+        device = None if rng is None else rng.device
+        return torch.randint(classes, (n,), generator=rng, device=device).cpu()
+    given = torch.as_tensor(labels).cpu()
+    if given.shape != (n,) or given.is_floating_point():
+        raise ValueError(
+            f"labels must be one whole number a sample ({n}); got {tuple(given.shape)} "
+            f"{given.dtype}"
+        )
+    return checked_labels(given.long(), classes)
 
 
 def label_embedding(classes: int, width: int) -> nn.Embedding | None:

@@ -23,7 +23,7 @@ from shapegen.core.likelihoods import LEVELS, binarised, bits_per_dim, levels_of
 from shapegen.core.objective import Objective
 from shapegen.images.autoregressive_head import AutoregressiveHead, Head
 from shapegen.images.images import Images
-from shapegen.images.labels import LabelledPixels, checked_labels
+from shapegen.images.labels import LabelledPixels, checked_labels, labels_to_draw
 from shapegen.images.pixel_process import (
     Evaluation,
     FullPasses,
@@ -210,7 +210,7 @@ class PixelModel(GenerativeModel, Likelihood):
         """
         if n < 1:
             raise ValueError(f"the number of samples must be at least 1; got {n}")
-        return self._drawn(n, self._labels_to_draw(n, labels, rng), rng=rng)
+        return self._drawn(n, labels_to_draw(n, labels, self.config.classes, rng=rng), rng=rng)
 
     def complete(self, images: Any, rows: int, *, rng: torch.Generator | None = None) -> Images:
         """Draw what is below the upper rows of images.
@@ -286,25 +286,6 @@ class PixelModel(GenerativeModel, Likelihood):
         if not self.config.classes:
             return None
         return checked_labels(images.labels, self.config.classes)
-
-    def _labels_to_draw(
-        self, n: int, labels: Sequence[int] | Tensor | None, rng: torch.Generator | None
-    ) -> Tensor | None:
-        classes = self.config.classes
-        if not classes:
-            if labels is not None:
-                raise ValueError("this model is not conditional (classes: 0): it takes no labels")
-            return None
-        if labels is None:
-            device = None if rng is None else rng.device
-            return torch.randint(classes, (n,), generator=rng, device=device).cpu()
-        given = torch.as_tensor(labels).cpu()
-        if given.shape != (n,) or given.is_floating_point():
-            raise ValueError(
-                f"labels must be one whole number a sample ({n}); got {tuple(given.shape)} "
-                f"{given.dtype}"
-            )
-        return checked_labels(given.long(), self.config.classes)
 
 
 def _check_black_and_white(pixels: Tensor, remedy: str) -> None:

@@ -142,10 +142,12 @@ def test_settings_that_make_no_model(fields: dict[str, Any], message: str) -> No
 
 
 def test_mistakes() -> None:
-    with pytest.raises(ValueError, match="trained without labels; got some"):
+    with pytest.raises(ValueError, match="not conditional"):
         build().sample(2, [0, 1])
     model = build(classes=2)
-    with pytest.raises(ValueError, match=r"labels must be one an image \(3\); got 2"):
+    with pytest.raises(
+        ValueError, match=r"labels must be one whole number a sample \(3\); got \(2,\)"
+    ):
         model.sample(3, [0, 1])
     with pytest.raises(ValueError, match="labels must be from 0 to 1; got 0 to 2"):
         model.sample(2, [0, 2])
