@@ -52,7 +52,8 @@ def lab(
     lab_pictures.write_dirac(out / "dirac.png")
     lab_pictures.write_vanishing(out / "vanishing.png")
     lines = [
-        {"game": name, "seed": found.seed, "seconds": found.seconds, **_finite(found.figures)}
+        {"game": name, "seed": found.seed, "steps": found.steps, "seconds": found.seconds}
+        | _finite(found.figures)
         for name, found in results
     ]
     (out / "figures.json").write_text(json.dumps(lines, indent=1, allow_nan=False) + "\n")

@@ -20,6 +20,7 @@ from shapegen.data.toy_densities import MODES
 from shapegen.images.plane_gan import PlaneGAN, PlaneGANConfig
 from shapegen.metrics.modes import mode_figures
 from shapegen.train import parallel, streams
+from shapegen.train.budget import steps_that_fit
 from shapegen.train.descent import Descent
 from shapegen.train.record import Means
 
@@ -34,7 +35,8 @@ class LabConfig:
     model: PlaneGANConfig = field(default_factory=PlaneGANConfig)
     steps: int = 30_000
     train: TrainConfig = field(default_factory=TrainConfig)
-    """Of it the optimiser, rates and schedule, batch size, moving average, seed and threads."""
+    """Of it the optimiser, rates and schedule, batch size, moving average, seed, threads, and the
+    minutes that the steps are cut to (``fit_minutes``)."""
     shots: int = 6
     """Pictures of samples on the way, the last one at the end."""
 
@@ -53,6 +55,7 @@ class LabResult:
     """Of samples of the weights as they are (``raw``) and of their moving average (``ema``)."""
     shots: tuple[tuple[int, Float[Tensor, "n 2"]], ...]
     """Steps done, and samples of the average (of the weights, where there is none) by then."""
+    steps: int
     seconds: float
 
 
@@ -83,26 +86,32 @@ def run_lab(config: LabConfig, seed: int | None = None) -> LabResult:
     """
     train = config.train if seed is None else replace(config.train, seed=seed)
     density, rng = MODES[config.modes], torch.Generator().manual_seed(train.seed)
-    shot_steps = [config.steps * (k + 1) // config.shots for k in range(config.shots)]
     fabric = parallel.start(train)
     with streams.threads(train.threads), seeded(train.seed, fabric.device):
         model = PlaneGAN(config.model).to(fabric.device)
         descent = Descent(model, train, fabric, rng=rng)
-        shots, start, means = [], time.monotonic(), Means()
-        for step in range(config.steps):
+        shots: list[tuple[int, Tensor]] = []
+        step, steps, start, means = 0, config.steps, time.monotonic(), Means()
+        left = train.fit_minutes
+        while step < steps:
             batch = model.prepare(density.sample(train.batch_size, rng=rng)).to(fabric.device)
-            failed = descent.step([(batch, 1.0)], step, config.steps, means)
+            failed = descent.step([(batch, 1.0)], step, steps, means)
             if failed is not None:
                 raise streams.TrainingDiverged(f"the loss `{failed}` is not finite at {step}")
-            if step + 1 in shot_steps:
-                shots.append((step + 1, _samples(descent.weights, train.seed)[:1000]))
+            step += 1
+            if left is not None:
+                possible = steps_that_fit(step, time.monotonic() - start, left)
+                if possible is not None:
+                    steps, left = min(steps, possible), None
+            if step * config.shots >= steps * (len(shots) + 1):
+                shots.append((step, _samples(descent.weights, train.seed)[:1000]))
         seconds = time.monotonic() - start
         weights = {"raw": model} | ({} if descent.average is None else {"ema": descent.weights})
         figures = {
             name: mode_figures(_samples(each, train.seed), density.places, density.spread)
             for name, each in weights.items()
         }
-    return LabResult(train.seed, figures, tuple(shots), seconds)
+    return LabResult(train.seed, figures, tuple(shots), step, seconds)
 
 
 def _samples(model: torch.nn.Module, seed: int) -> Tensor:

@@ -19,6 +19,7 @@ from shapegen.config import TrainConfig, to_dict
 from shapegen.core.seeding import seeded
 from shapegen.train import parallel, streams
 from shapegen.train import state as run_state
+from shapegen.train.budget import steps_that_fit
 from shapegen.train.descent import Descent
 from shapegen.train.pictures import write_picture
 from shapegen.train.progress import Progress
@@ -28,9 +29,6 @@ from shapegen.train.streams import Reason, TrainingDiverged
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
-
-MEASURED = 0.1
-"""Share of ``fit_minutes`` in which a machine's speed is measured."""
 
 
 @dataclass(frozen=True)
@@ -156,15 +154,14 @@ class Trainer:
             progress: Is told.
         """
         assert self.config.fit_minutes is not None
-        whole = 60 * self.config.fit_minutes
         if self.fabric.world_size > 1:
             passed = torch.tensor(seconds, device=self.fabric.device)
             seconds = float(parallel.reduced(passed, self.fabric, "max"))
-        if seconds < MEASURED * whole:
+        possible = steps_that_fit(self.step - first, seconds, self.config.fit_minutes)
+        if possible is None:
             return
         self.fitted = True
-        possible = first + int((self.step - first) * whole / seconds)
-        self.steps = min(self.steps, max(self.step, possible))
+        self.steps = min(self.steps, first + possible)
         progress.cut(self.steps)
 
     def _report(self, progress: Progress) -> None:
