@@ -8,7 +8,7 @@ Goodfellow et al., *Generative Adversarial Nets*, 2014.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -92,6 +92,24 @@ class Made:
     """Differentiable by the generator's parameters."""
     codes: Any = None
     """What it was made of, for losses that ask for it."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A batch, and the step that sees it."""
+
+    batch: Any
+    step: int
+
+
+def timed(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+    """Objectives of a game that changes as it goes on: its functions take :class:`Timed`."""
+
+    def at_step(objective: Objective) -> Objective:
+        loss = objective.loss
+        return replace(objective, loss=lambda batch, step: loss(Timed(batch, step), step))
+
+    return tuple(map(at_step, objectives))
 
 
 Further = Callable[[Made, Any], tuple[Tensor, Terms]]

@@ -17,17 +17,13 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from shapegen.base import LatentModel
-from shapegen.core import latent as latent_walks
 from shapegen.core.game import Game, GameOptions, Made, Shown
 from shapegen.core.gan_nets import Condition, GanNetwork, LabelJudge, gan_generator
-from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
+from shapegen.images.gan_frame import check_networks, drawn_noise, made_pixels
 from shapegen.images.images import Images
 from shapegen.images.labels import LabelledPixels, checked_labels, labels_to_draw
-from shapegen.images.validity import check_size, checked_pixels
-
-CHUNK = 1024
-"""Images that are decoded at once."""
+from shapegen.images.validity import checked_pixels
 
 
 @dataclass(frozen=True)
@@ -54,13 +50,9 @@ class GANConfig:
     game: GameOptions = field(default_factory=lambda: GameOptions(r1=1.0))
 
     def __post_init__(self) -> None:
-        check_size(self.channels, self.size)
-        if self.noise_dim < 1:
-            raise ValueError(f"noise_dim must be at least 1; got {self.noise_dim}")
+        check_networks(self.channels, self.size, self.hidden, noise_dim=self.noise_dim)
         if self.classes < 0 or self.classes == 1:
             raise ValueError(f"classes must be 0, or at least 2; got {self.classes}")
-        if not self.hidden or min(self.hidden) < 1:
-            raise ValueError(f"hidden must be widths of at least 1; got {list(self.hidden)}")
         if self.network != "mlp" and 2 ** len(self.hidden) > 2 * min(self.size):
             raise ValueError(
                 f"{len(self.hidden)} halvings (hidden) are too many for images of "
@@ -175,16 +167,13 @@ class GAN(LatentModel):
         Raises:
             ValueError: Latents of another shape, or not finite.
         """
-        latent_walks.check_codes(z, self.latent_dim)
-        place = next(self.parameters())
-        pixels = torch.cat([self.generator(part.to(place)) for part in z.split(CHUNK)])
+        pixels = made_pixels(self, self.generator, z, self.latent_dim)
         if not self.config.classes:
             return Images(pixels)
         return Images(pixels, z[:, self.config.noise_dim :].argmax(1).cpu())
 
     def _latents(self, n: int, labels: Tensor | None, rng: torch.Generator | None) -> Tensor:
-        place = next(self.parameters())
-        noise = standard_normal((n, self.config.noise_dim), like=place, rng=rng)
+        noise = drawn_noise(self, n, self.config.noise_dim, rng)
         if labels is None:
             return noise
         return torch.cat([noise, one_hot(labels, self.config.classes).to(noise)], 1)

@@ -20,18 +20,15 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from shapegen.base import LatentModel
-from shapegen.core import latent as latent_walks
 from shapegen.core.game import Game, GameOptions, Made
 from shapegen.core.gan_nets import SLOPE, GanNetwork, gan_features, gan_generator
 from shapegen.core.gaussian import DiagGaussian
-from shapegen.core.noise import standard_normal, uniform
+from shapegen.core.noise import uniform
 from shapegen.core.objective import Objective
+from shapegen.images.gan_frame import CHUNK, check_networks, drawn_noise, made_pixels
 from shapegen.images.images import Images
 from shapegen.images.probes import matched_accuracy
-from shapegen.images.validity import check_size, checked_pixels
-
-CHUNK = 1024
-"""Images that are decoded at once."""
+from shapegen.images.validity import checked_pixels
 
 
 @dataclass(frozen=True)
@@ -60,17 +57,13 @@ class InfoGANConfig:
     game: GameOptions = field(default_factory=lambda: GameOptions(r1=1.0))
 
     def __post_init__(self) -> None:
-        check_size(self.channels, self.size)
+        lengths = {"noise_dim": self.noise_dim, "code_hidden": self.code_hidden}
+        check_networks(self.channels, self.size, self.hidden, **lengths)
         if self.categories < 2:
             raise ValueError(f"categories must be at least 2; got {self.categories}")
-        for name, least in (("continuous", 0), ("noise_dim", 1), ("code_hidden", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}; got {getattr(self, name)}")
-        for name in ("information", "continuous_information"):
+        for name in ("continuous", "information", "continuous_information"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
-        if not self.hidden or min(self.hidden) < 1:
-            raise ValueError(f"hidden must be widths of at least 1; got {list(self.hidden)}")
         if self.game.pack > 1:
             raise ValueError("an image's code is told from the image alone: game.pack must be 1")
 
@@ -208,9 +201,7 @@ class InfoGAN(LatentModel):
         Raises:
             ValueError: Latents of another shape, or not finite.
         """
-        latent_walks.check_codes(z, self.latent_dim)
-        place = next(self.parameters())
-        pixels = torch.cat([self.generator(part.to(place)) for part in z.split(CHUNK)])
+        pixels = made_pixels(self, self.generator, z, self.latent_dim)
         first = self.config.noise_dim
         weights = z[:, first : first + self.config.categories]
         return Images(pixels, weights.argmax(1).cpu())
@@ -253,7 +244,7 @@ class InfoGAN(LatentModel):
 
     def _drawn(self, n: int, rng: torch.Generator | None) -> tuple[Tensor, Codes]:
         config, like = self.config, next(self.parameters())
-        noise = standard_normal((n, config.noise_dim), like=like, rng=rng)
+        noise = drawn_noise(self, n, config.noise_dim, rng)
         category = (uniform((n,), like=like, rng=rng) * config.categories).long()
         continuous = 2 * uniform((n, config.continuous), like=like, rng=rng) - 1
         weights = one_hot(category, config.categories).to(noise)

@@ -12,6 +12,7 @@ from shapegen.core.game import GameOptions
 from shapegen.core.seeding import seeded
 from shapegen.images.gan import GAN, GANConfig
 from shapegen.images.images import Images
+from tests.images.image_cases import play
 
 SMALL: dict[str, Any] = {"size": (8, 8), "noise_dim": 5, "hidden": (4, 8)}
 
@@ -105,20 +106,8 @@ def test_packing_shows_several_images_at_once() -> None:
 def test_classes_are_learnt(network: str) -> None:
     """Dark and bright squares, at -.5 and .5: brightness follows the label."""
     model = build(classes=2, network=network, hidden=(16, 16), game=GameOptions(r1=0.1))
-    data = squares(256)
-    batch = model.prepare(data)
-    objectives = model.objectives(rng=torch.Generator().manual_seed(0))
-    optimizers = [
-        torch.optim.Adam(each.module.parameters(), 3e-3, (0.0, 0.99)) for each in objectives
-    ]
-    model.train()
-    for step in range(150):
-        part = batch[torch.arange(32) + 32 * (step % 8)]
-        for objective, optimizer in zip(objectives, optimizers, strict=True):
-            optimizer.zero_grad()
-            objective.loss(part, step)[0].backward()
-            optimizer.step()
-    model.eval()
+    batch = model.prepare(squares(256))
+    play(model, batch, 150, rng=torch.Generator().manual_seed(0))
     rng = torch.Generator().manual_seed(1)
     dark, bright = (model.sample(50, [label] * 50, rng=rng).pixels.mean() for label in (0, 1))
     assert -0.95 < dark < -0.15

@@ -13,6 +13,7 @@ from shapegen.core.seeding import seeded
 from shapegen.images.images import Images
 from shapegen.images.infogan import Codes, InfoGAN, InfoGANConfig
 from shapegen.images.probes import matched_accuracy
+from tests.images.image_cases import play
 
 SMALL: dict[str, Any] = {
     "size": (8, 8),
@@ -111,19 +112,8 @@ def test_a_category_is_learnt_without_labels() -> None:
     rng = torch.Generator().manual_seed(0)
     noise = 0.2 * torch.randn(256, 1, 8, 8, generator=rng)
     images = Images((noise + labels.view(-1, 1, 1, 1) * 1.2 - 0.6).clamp(-1, 1), labels)
-    batch = model.prepare(images)
-    objectives = model.objectives(rng=rng)
-    optimizers = [
-        torch.optim.Adam(each.module.parameters(), 3e-3, (0.0, 0.99)) for each in objectives
-    ]
-    model.train()
-    for step in range(150):
-        part = batch[torch.arange(32) + 32 * (step % 8)]
-        for objective, optimizer in zip(objectives, optimizers, strict=True):
-            optimizer.zero_grad()
-            objective.loss(part, step)[0].backward()
-            optimizer.step()
-    assert model.eval().figures(images, rng=rng)["code accuracy"] > 0.95
+    play(model, model.prepare(images), 150, rng=rng)
+    assert model.figures(images, rng=rng)["code accuracy"] > 0.95
 
 
 @pytest.mark.parametrize(
