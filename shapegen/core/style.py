@@ -166,7 +166,7 @@ class StyleLayer(nn.Module):
         modulation: Modulation = "demodulation",
     ) -> None:
         super().__init__()
-        self.modulation, self.double = modulation, double
+        self.modulation, self.doubles = modulation, double
         self.weight = nn.Parameter(torch.randn(out, channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out))
         self.scale = HE / math.sqrt(9 * channels)
@@ -192,7 +192,7 @@ class StyleLayer(nn.Module):
                 all and always, ``none`` is 0.
             rng: Random stream.
         """
-        if self.double:
+        if self.doubles:
             x = doubled(x)
         told = self.affine(style)
         if self.modulation == "demodulation":

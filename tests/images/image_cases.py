@@ -41,3 +41,9 @@ def play(
             found |= {f"{objective.name}.{name}": float(term) for name, term in terms.items()}
     model.eval()
     return found
+
+
+def unlikeness(made: torch.Tensor, data: torch.Tensor) -> float:
+    """How far the mean brightness of images is from that of data, and the spread of pixels."""
+    spread = (made.std(0) - data.std(0)).abs().mean()
+    return float((made.mean() - data.mean()).abs() + spread)
