@@ -11,7 +11,7 @@ from torch import Tensor
 
 from shapegen import __version__, registry
 from shapegen.base import GenerativeModel
-from shapegen.config.strict import from_dict, to_dict
+from shapegen.config.strict import from_dict, merged, to_dict
 from shapegen.core.device import choose_device
 from shapegen.formats.tensors import sha256 as sha256
 from shapegen.formats.tensors import write_tensors
@@ -83,7 +83,7 @@ def load(
     found = read_model(name_or_path, expect=expect)
     try:
         config = from_dict(
-            type(found.config), _merged(to_dict(found.config), changes), at=found.name
+            type(found.config), merged(to_dict(found.config), changes), at=found.name
         )
         # The first weights are overwritten: the caller's random stream must not feel them.
         model = registry.build_seeded(found.name, config, 0)
@@ -91,17 +91,6 @@ def load(
     except ValueError as error:
         raise ValueError(f"{found.path}: {error}") from None
     return model.to(where).eval()
-
-
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Values with changes, section by section."""
-    result = dict(values)
-    for key, change in changes.items():
-        old = result.get(key)
-        if isinstance(old, Mapping) and isinstance(change, Mapping):
-            change = _merged(old, change)
-        result[key] = change
-    return result
 
 
 def _halved(name: str, value: Tensor) -> Tensor:

@@ -91,8 +91,8 @@ def read_model(name_or_path: str | Path, *, expect: str | None = None) -> Stored
     path = locate(name_or_path)
     tensors, values = _read(path)
     name = values["model"]
-    if expect is not None and name != expect:
-        registry.entry(expect)
+    # A model whose name is a setting of another class is stored by that class's name.
+    if expect is not None and name != registry.model_class(expect).name:
         raise ValueError(f"{path} holds the model `{name}`; `{expect}` is due")
     try:
         config = from_dict(registry.config_class(name), values["config"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ class Entry:
     capabilities: tuple[str, ...]
     """What can be done with it beside training and sampling."""
     paper: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the config's fields where they are not its defaults: another name for a setting
+    of a class that has its own."""
 
 
 MODELS: dict[str, Entry] = {
@@ -149,6 +153,22 @@ MODELS: dict[str, Entry] = {
         paper="Goodfellow et al., Generative Adversarial Nets, 2014; Radford et al., Unsupervised "
         "Representation Learning with Deep Convolutional GANs, 2016",
     ),
+    "dcgan": Entry(
+        module="shapegen.images.gan",
+        model="GAN",
+        config="GANConfig",
+        family="images",
+        summary="gan with DCGAN's networks and noise, and the plain game",
+        capabilities=("interpolate",),
+        paper="Radford et al., Unsupervised Representation Learning with Deep Convolutional GANs, "
+        "2016",
+        options={
+            "network": "dcgan",
+            "noise_dim": 100,
+            "hidden": (64, 128),
+            "game": {"loss": "non_saturating", "r1": 0.0},
+        },
+    ),
     "infogan": Entry(
         module="shapegen.images.infogan",
         model="InfoGAN",
@@ -217,6 +237,25 @@ def config_class(name: str) -> type[Any]:
     return found
 
 
+def config_of(name: str, values: Any, *, at: str = "", known: Iterable[str] = ()) -> Any:
+    """The dataclass that a model is built from, with the options of its name.
+
+    Args:
+        name: Key in :func:`models`.
+        values: Fields as plain values, before the options; a dataclass is returned.
+        at: As for :func:`shapegen.config.strict.from_dict`.
+        known: The same.
+
+    Raises:
+        ValueError: Unknown model or field, or a value of the wrong type or out of range.
+    """
+    from shapegen.config.strict import from_dict, merged
+
+    if isinstance(values, Mapping):
+        values = merged(entry(name).options, values)
+    return from_dict(config_class(name), values, at=at, known=known)
+
+
 def build(name: str, **config: Any) -> GenerativeModel:
     """Build an untrained model; its first weights come from torch's global random stream.
 
@@ -227,9 +266,7 @@ def build(name: str, **config: Any) -> GenerativeModel:
     Raises:
         ValueError: Unknown model or field, or a value of the wrong type or out of range.
     """
-    from shapegen.config.strict import from_dict
-
-    return model_class(name)(from_dict(config_class(name), config, at=name))
+    return model_class(name)(config_of(name, config, at=name))
 
 
 def build_seeded(name: str, config: Any, seed: int) -> GenerativeModel:

@@ -214,7 +214,7 @@ def run_from_dict(values: Mapping[str, Any]) -> RunConfig:
         strict.from_dict(_Sections, {key: None}, known=known)
     fields = {key: value for key, value in model.items() if key != "name"}
     return RunConfig(
-        ModelConfig(name, strict.from_dict(cls, fields, at="model", known=known)),
+        ModelConfig(name, registry.config_of(name, fields, at="model", known=known)),
         strict.from_dict(DataConfig, plain["data"], at="data", known=known),
         strict.from_dict(TrainConfig, plain["train"], at="train", known=known),
     )

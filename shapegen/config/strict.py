@@ -81,6 +81,17 @@ def to_dict(config: object) -> dict[str, Any]:
     return {name: _plain(getattr(config, name)) for name in _fields(type(config))}
 
 
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values with changes, section by section."""
+    result = dict(values)
+    for key, change in changes.items():
+        old = result.get(key)
+        if isinstance(old, Mapping) and isinstance(change, Mapping):
+            change = merged(old, change)
+        result[key] = change
+    return result
+
+
 def keys(cls: type, at: str = "") -> list[str]:
     """Dotted paths of all keys of a dataclass and of the dataclasses in it."""
     paths = []
