@@ -179,6 +179,16 @@ MODELS: dict[str, Entry] = {
         paper="Chen et al., InfoGAN: Interpretable Representation Learning by Information "
         "Maximizing Generative Adversarial Nets, 2016",
     ),
+    "began": Entry(
+        module="shapegen.images.began",
+        model="BEGAN",
+        config="BEGANConfig",
+        family="images",
+        summary="GAN whose discriminator is an autoencoder, kept in balance with the generator",
+        capabilities=("interpolate",),
+        paper="Berthelot et al., BEGAN: Boundary Equilibrium Generative Adversarial Networks, "
+        "2017",
+    ),
     "graphrnn": Entry(
         module="shapegen.graphs.graphrnn",
         model="GraphRNN",

@@ -52,7 +52,8 @@ class Equilibrium(nn.Module):
             real: Errors of data.
             fake: Errors of what was generated.
         """
-        return real.mean() - self.k * fake.mean()
+        # A copy: the balance may take its step before the gradients are.
+        return real.mean() - self.k.clone() * fake.mean()
 
     @torch.no_grad()
     def step(self, real: Float[Tensor, "*real"], fake: Float[Tensor, "*fake"]) -> None:
