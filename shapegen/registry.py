@@ -179,6 +179,16 @@ MODELS: dict[str, Entry] = {
         paper="Chen et al., InfoGAN: Interpretable Representation Learning by Information "
         "Maximizing Generative Adversarial Nets, 2016",
     ),
+    "progan": Entry(
+        module="shapegen.images.progan",
+        model="ProGAN",
+        config="ProGANConfig",
+        family="images",
+        summary="GAN whose networks begin with tiny images and grow",
+        capabilities=("interpolate",),
+        paper="Karras et al., Progressive Growing of GANs for Improved Quality, Stability, and "
+        "Variation, 2018",
+    ),
     "began": Entry(
         module="shapegen.images.began",
         model="BEGAN",
