@@ -189,6 +189,16 @@ MODELS: dict[str, Entry] = {
         paper="Karras et al., Progressive Growing of GANs for Improved Quality, Stability, and "
         "Variation, 2018",
     ),
+    "stylegan": Entry(
+        module="shapegen.images.stylegan",
+        model="StyleGAN",
+        config="StyleGANConfig",
+        family="images",
+        summary="GAN whose noise becomes a style of every scale: mixing, truncation",
+        capabilities=("interpolate",),
+        paper="Karras et al., A Style-Based Generator Architecture for Generative Adversarial "
+        "Networks, 2019; Analyzing and Improving the Image Quality of StyleGAN, 2020",
+    ),
     "began": Entry(
         module="shapegen.images.began",
         model="BEGAN",
