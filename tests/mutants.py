@@ -121,6 +121,10 @@ MUTANTS: dict[str, Mutant] = {
             "disentangled": f"{IMAGES}/test_disentangled.py"
             "::test_the_discriminator_pays_for_slopes",
             "planegan": "tests/test_laboratory.py::test_the_players_losses_written_out",
+            "progan": f"{IMAGES}/test_progan.py"
+            "::test_the_discriminator_pays_half_gamma_for_squared_slopes_at_images[6]",
+            "stylegan": f"{IMAGES}/test_stylegan.py"
+            "::test_the_discriminator_pays_half_gamma_for_squared_slopes_at_images[0-4.0]",
         },
     ),
     # The generator is to be taken for generated.
@@ -134,6 +138,9 @@ MUTANTS: dict[str, Mutant] = {
             "disentangled": f"{IMAGES}/test_disentangled.py"
             "::test_the_autoencoder_is_to_be_taken_for_real",
             "planegan": "tests/test_laboratory.py::test_the_players_losses_written_out",
+            "progan": f"{IMAGES}/test_progan.py"
+            "::test_the_generator_is_to_be_taken_for_real[non_saturating-6]",
+            "stylegan": f"{IMAGES}/test_stylegan.py::test_the_generator_is_to_be_taken_for_real",
         },
     ),
 }
