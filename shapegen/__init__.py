@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shapegen import interop, metrics
     from shapegen.checkpoint import load, save
     from shapegen.data.files import read
+    from shapegen.fields.voxels import VoxelGrid, Voxels
     from shapegen.graphs.graphs import Graphs
     from shapegen.points.point_clouds import PointCloud, PointClouds
     from shapegen.registry import build, models
@@ -27,6 +28,8 @@ __all__ = [
     "PartTrees",
     "PointCloud",
     "PointClouds",
+    "VoxelGrid",
+    "Voxels",
     "__version__",
     "build",
     "fit",
@@ -44,6 +47,8 @@ _HOMES = {
     "PartTrees": "shapegen.structures.part_tree",
     "PointCloud": "shapegen.points.point_clouds",
     "PointClouds": "shapegen.points.point_clouds",
+    "VoxelGrid": "shapegen.fields.voxels",
+    "Voxels": "shapegen.fields.voxels",
     "build": "shapegen.registry",
     "fit": "shapegen.train",
     "load": "shapegen.checkpoint",

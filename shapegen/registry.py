@@ -77,6 +77,16 @@ MODELS: dict[str, Entry] = {
         paper="Yang et al., PointFlow: 3D Point Cloud Generation with Continuous Normalizing "
         "Flows, 2019",
     ),
+    "voxelgan": Entry(
+        module="shapegen.fields.voxelgan",
+        model="VoxelGAN",
+        config="VoxelGANConfig",
+        family="fields",
+        summary="3D-GAN: a generative adversarial network of voxels, by convolutions in space",
+        capabilities=("interpolate",),
+        paper="Wu et al., Learning a Probabilistic Latent Space of Object Shapes via 3D "
+        "Generative-Adversarial Modeling, 2016",
+    ),
     "autoencoder": Entry(
         module="shapegen.images.autoencoder",
         model="ImageAutoencoder",

@@ -14,6 +14,7 @@ from shapegen.cli.app import app
 from shapegen.core import boxes as box_algebra
 
 if TYPE_CHECKING:
+    from shapegen.fields.voxels import Voxels
     from shapegen.graphs.graphs import Graphs
     from shapegen.images.images import Images
     from shapegen.points.point_clouds import PointClouds
@@ -48,11 +49,14 @@ def make(
     points: Annotated[
         int, typer.Option("--points", help="Points of a shape, for sets of point clouds.")
     ] = 2048,
+    voxels: Annotated[
+        int, typer.Option("--voxels", help="Cells along a side of a grid, for sets of voxels.")
+    ] = 32,
 ) -> None:
     """Make a set of shapes and write it to one file."""
     from shapegen.data import catalog
 
-    shapes = catalog.make(name, count=n, seed=seed, points=points)
+    shapes = catalog.make(name, count=n, seed=seed, points=points, voxels=voxels)
     shapes.write(out)
     typer.echo(f"{len(shapes)} shapes in {out}")
 
@@ -139,6 +143,7 @@ def info(
     if _is_model(path):
         _model_info(path)
         return
+    from shapegen.fields.voxels import Voxels
     from shapegen.graphs.graphs import Graphs
     from shapegen.images.images import Images
     from shapegen.points.point_clouds import PointClouds
@@ -146,10 +151,17 @@ def info(
 
     shapes = shapegen.read(path)
     if tree is not None and not isinstance(shapes, PartTrees):
-        kind = {PointClouds: "point clouds", Graphs: "graphs", Images: "images"}[type(shapes)]
-        raise ValueError(f"{path} holds {kind}, which have no hierarchy to show")
+        kinds: dict[type, str] = {
+            PointClouds: "point clouds",
+            Voxels: "voxels",
+            Graphs: "graphs",
+            Images: "images",
+        }
+        raise ValueError(f"{path} holds {kinds[type(shapes)]}, which have no hierarchy to show")
     if isinstance(shapes, PointClouds):
         facts = _cloud_facts(shapes)
+    elif isinstance(shapes, Voxels):
+        facts = _voxel_facts(shapes)
     elif isinstance(shapes, Graphs):
         facts = _graph_facts(shapes)
     elif isinstance(shapes, Images):
@@ -239,6 +251,18 @@ def _cloud_facts(clouds: PointClouds) -> dict[str, str]:
         "size": f"median {' x '.join(f'{size:.3g}' for size in sizes)} (x, y, z)",
         "mean": ", ".join(f"{value:.4g}" for value in found.mean.flatten().tolist()),
         "spread": f"{float(found.std):.4g} (one standard deviation about the mean)",
+    }
+
+
+def _voxel_facts(voxels: Voxels) -> dict[str, str]:
+    """What a set of voxels holds, in numbers."""
+    counts = voxels.occupancy.flatten(1).sum(1)
+    return {
+        "shapes": f"{len(voxels)}",
+        "cells": f"{' x '.join(map(str, voxels.occupancy.shape[1:]))} (z, y, x)",
+        "full": _spread(counts.tolist()),
+        "size": f"{voxels.extent:g} along the longest side, a cell {voxels.cell:g}",
+        "names": f"{len({name for name in voxels.names if name})}",
     }
 
 

@@ -122,7 +122,7 @@ def write_files(
 ) -> list[str]:
     """Write a file a shape and the manifest of them; give the files' names.
 
-    Point clouds and images as ``npz`` are one file, ``samples.npz``.
+    Point clouds, voxels and images as ``npz`` are one file, ``samples.npz``.
 
     Args:
         folder: Made if missing.
@@ -131,13 +131,14 @@ def write_files(
         seeds: Of every shape, for the manifest.
         **facts: What else the manifest says.
     """
+    from shapegen.fields.voxels import Voxels
     from shapegen.images.images import Images
     from shapegen.points.point_clouds import PointClouds
 
     facts["count"] = len(shapes)
     if extension == "auto":
         extension = "png" if isinstance(shapes[0], Images) else "glb"
-    if extension == "npz" and isinstance(shapes[0], PointClouds | Images):
+    if extension == "npz" and isinstance(shapes[0], PointClouds | Voxels | Images):
         type(shapes[0]).join(shapes).write(folder / "samples.npz")
         shared = {} if seeds is None else {"sample_seeds": list(seeds)}
         write_manifest(folder, ["samples.npz"], [None], **facts, **shared)

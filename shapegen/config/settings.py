@@ -29,6 +29,9 @@ class DataConfig:
     points: int | None = None
     """For models of point clouds: so many points of every shape. Part trees and meshes are sampled
     on their surface, clouds are thinned; null: clouds as they are."""
+    voxels: int | None = None
+    """For models of voxels: so many cells along each side of a grid, which part trees are fitted
+    into; null: voxels as they are."""
     holdout: int | float = 0
     """Shapes, or the share, kept for evaluation: neither trained on nor used to choose."""
     validation: int | float = 0
@@ -58,6 +61,10 @@ class DataConfig:
             raise ValueError("validation and validation_path exclude each other")
         if self.points is not None and self.points < 8:
             raise ValueError(f"points must be at least 8 a shape; got {self.points}")
+        if self.voxels is not None and self.voxels < 4:
+            raise ValueError(f"voxels must be at least 4 a side; got {self.voxels}")
+        if self.points is not None and self.voxels is not None:
+            raise ValueError("points and voxels exclude each other")
         for key in ("holdout", "validation"):
             value = getattr(self, key)
             if value < 0 or (isinstance(value, float) and value >= 1):

@@ -8,6 +8,8 @@ from shapegen.data.furniture import CATEGORIES, furniture
 from shapegen.data.graph_sets import GRAPH_SETS, make_graphs
 from shapegen.data.image_sets import digits, furniture_images
 from shapegen.data.point_sets import POINTS, sample_part_trees
+from shapegen.data.voxel_sets import SIZE, voxelise_part_trees
+from shapegen.fields.voxels import Voxels
 from shapegen.graphs.graphs import Graphs
 from shapegen.images.images import Images
 from shapegen.points.point_clouds import PointClouds
@@ -26,6 +28,11 @@ _IMAGES: dict[str, str | None] = {
     **{f"furniture-{category}-images": category for category in CATEGORIES},
 }
 
+_VOXELS: dict[str, str | None] = {
+    "furniture-voxels": None,
+    **{f"furniture-{category}-voxels": category for category in CATEGORIES},
+}
+
 
 def catalog() -> dict[str, str]:
     """Name of every data set, with one line about it."""
@@ -42,13 +49,23 @@ def catalog() -> dict[str, str]:
         name: f"procedural images: {_kind(category, kinds)}, 32 x 32 in colour, labelled"
         for name, category in _IMAGES.items()
     }
+    sets |= {
+        name: f"procedural voxels: {_kind(category, kinds)}, {SIZE} cells a side if not told"
+        for name, category in _VOXELS.items()
+    }
     sets |= {name: f"graphs: {each.summary}" for name, each in GRAPH_SETS.items()}
     return sets | {"digits": "scikit-learn's handwritten digits: 1797, 8 x 8 in grey, labelled"}
 
 
 def make(
-    name: str, *, count: int, seed: int = 0, start: int = 0, points: int = POINTS
-) -> PartTrees | PointClouds | Images | Graphs:
+    name: str,
+    *,
+    count: int,
+    seed: int = 0,
+    start: int = 0,
+    points: int = POINTS,
+    voxels: int = SIZE,
+) -> PartTrees | PointClouds | Voxels | Images | Graphs:
     """Make a data set.
 
     Args:
@@ -58,6 +75,7 @@ def make(
         start: Number of the first shape; disjoint ranges make a training and a test set (but for
             sets of graphs "in turn", which begin again).
         points: Points of a shape, for the sets of point clouds.
+        voxels: Cells along a side of a grid, for the sets of voxels.
 
     Raises:
         ValueError: There is no set of this name, or an argument is out of its range.
@@ -67,6 +85,9 @@ def make(
     if name in _POINTS:
         trees = furniture(count, category=_POINTS[name], seed=seed, start=start)
         return sample_part_trees(trees, points, seed=seed)
+    if name in _VOXELS:
+        trees = furniture(count, category=_VOXELS[name], seed=seed, start=start)
+        return voxelise_part_trees(trees, voxels)
     if name in _IMAGES:
         trees = furniture(count, category=_IMAGES[name], seed=seed, start=start)
         return furniture_images(trees)

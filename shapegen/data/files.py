@@ -6,6 +6,8 @@ from pathlib import Path
 
 from shapegen.data.id_lists import read_listed
 from shapegen.data.importing import MESH_EXTENSIONS, import_file
+from shapegen.fields.files import holds_voxels, read_voxels
+from shapegen.fields.voxels import Voxels
 from shapegen.formats.compressed import existing
 from shapegen.graphs.files import graph_files, read_graphs
 from shapegen.graphs.graphs import Graphs
@@ -27,7 +29,7 @@ from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.repair import RepairReport
 
 
-def read(path: str | Path) -> PartTrees | PointClouds | Images | Graphs:
+def read(path: str | Path) -> PartTrees | PointClouds | Voxels | Images | Graphs:
     """Read shapes from a file or a folder of files; what it holds says of which kind they are.
 
     Bad boxes are mended by the rules of :mod:`shapegen.structures.repair` and warned of; for the
@@ -41,7 +43,8 @@ def read(path: str | Path) -> PartTrees | PointClouds | Images | Graphs:
             lists ids: the shapes on it are read (:mod:`shapegen.data.id_lists`). Point clouds
             (``.npz`` with ``points``, ``.npy``, ``.xyz``, ``.h5``, ``.ply`` or ``.glb`` without
             triangles, ``.txt`` with a point a line) as in
-            :func:`shapegen.points.files.read_point_clouds`. Graphs (node-link ``.json`` and
+            :func:`shapegen.points.files.read_point_clouds`. Voxels (``.npz`` with ``occupancy``)
+            as in :func:`shapegen.fields.files.read_voxels`. Graphs (node-link ``.json`` and
             ``.jsonl``, ``.npz``, ``.graphml``, ``.edgelist``) as in
             :func:`shapegen.graphs.files.read_graphs`. Images (MNIST's idx,
             ``.npz`` with ``images``, ``.png``, ``.jpg``) as in
@@ -53,6 +56,8 @@ def read(path: str | Path) -> PartTrees | PointClouds | Images | Graphs:
     """
     if pc15k_folder(path) is not None or _holds_clouds(existing(path)):
         return read_point_clouds(path)
+    if holds_voxels(Path(path)):
+        return read_voxels(path)
     if graph_files(path):
         return read_graphs(path)
     path = Path(path)

@@ -12,12 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from shapegen.core.noise import standard_normal
-
-COMPONENTS = 80
-"""Most principal components."""
-MOST = 2000
-"""Most shapes that components are found of: the first ones."""
+from shapegen.metrics.principal import MOST, GaussianRows
 
 
 def tree_order(points: Tensor) -> Tensor:
@@ -52,27 +47,18 @@ class PcaClouds:
         if len(points) < 2:
             raise ValueError(f"principal components need at least 2 shapes; got {len(points)}")
         self.count = 1 << (points.shape[1].bit_length() - 1)
-        rows = self._rows(points[:MOST])
-        self.mean = rows.mean(0)
-        rows = rows - self.mean
-        # Of the shapes' products: there are far fewer shapes than coordinates.
-        values, vectors = torch.linalg.eigh(rows @ rows.T)
-        kept = values > 1e-12 * values[-1].clamp_min(1e-30)
-        values, vectors = values[kept][-COMPONENTS:], vectors[:, kept][:, -COMPONENTS:]
-        self.axes = (rows.T @ vectors) / values.sqrt()
-        self.spread = (values / (len(rows) - 1)).sqrt()
+        self.gaussian = GaussianRows(self._rows(points[:MOST]))
 
     def sample(self, n: int, *, rng: torch.Generator | None = None) -> Tensor:
         """Draw clouds ``(n, count, 3)``."""
-        noise = standard_normal((n, len(self.spread)), like=self.mean, rng=rng)
-        return self._clouds(noise * self.spread)
+        return self._clouds(self.gaussian.sample(n, rng=rng))
 
     def reconstruct(self, points: Tensor) -> Tensor:
         """Clouds ``(n, count, 3)`` of the components of the first ``count`` points of clouds."""
-        return self._clouds((self._rows(points) - self.mean) @ self.axes)
+        return self._clouds(self.gaussian.reconstruct(self._rows(points)))
 
     def _rows(self, points: Tensor) -> Tensor:
         return tree_order(points[:, : self.count].double()).reshape(len(points), -1)
 
-    def _clouds(self, values: Tensor) -> Tensor:
-        return (self.mean + values @ self.axes.T).reshape(len(values), -1, 3).float()
+    def _clouds(self, rows: Tensor) -> Tensor:
+        return rows.reshape(len(rows), -1, 3).float()

@@ -18,6 +18,7 @@ from shapegen.metrics.cloud_comparison import compare_clouds, is_clouds
 from shapegen.metrics.cloud_figures import CLOUD_PRESETS
 from shapegen.metrics.draws import Figures, mean_of_draws
 from shapegen.metrics.graph_comparison import GRAPH_PRESETS, compare_graphs, is_graphs
+from shapegen.metrics.voxel_comparison import compare_voxels, is_voxels
 from shapegen.structures.merge_tree import MergeTree
 from shapegen.structures.part_tree import PartTree
 
@@ -43,7 +44,8 @@ def compare(
 
     Point clouds are measured by :func:`shapegen.metrics.cloud_comparison.compare_clouds`, which
     says what is different for them, graphs by
-    :func:`shapegen.metrics.graph_comparison.compare_graphs`; the rest is about part trees.
+    :func:`shapegen.metrics.graph_comparison.compare_graphs`, voxels by
+    :func:`shapegen.metrics.voxel_comparison.compare_voxels`; the rest is about part trees.
 
     Args:
         samples: Part trees, box arrays ``(k, 12)``, or a path: any file of part trees that
@@ -87,6 +89,10 @@ def compare(
             draws=draws,
             seed=seed,
         )
+    if is_voxels(samples) or is_voxels(reference):
+        if preset is not None or metrics is not None:
+            raise ValueError("voxels have neither presets nor a choice of metrics; leave both out")
+        return compare_voxels(samples, reference, train=train, draws=draws, seed=seed)
     if preset in GRAPH_PRESETS:
         raise ValueError(f"preset {preset!r} measures graphs; these are others")
     if is_clouds(samples) or is_clouds(reference):

@@ -27,6 +27,8 @@ from shapegen.metrics.image_evaluation import evaluate_images, is_images
 from shapegen.metrics.reconstruction import unexpanded
 from shapegen.metrics.teacher_forcing import teacher_forced
 from shapegen.metrics.validity import validity_shares
+from shapegen.metrics.voxel_comparison import is_voxels
+from shapegen.metrics.voxel_evaluation import evaluate_voxels
 from shapegen.structures.merge_tree import MergeTree
 from shapegen.structures.part_tree import PartTree
 
@@ -97,14 +99,15 @@ def evaluate(
     A StructureNet is measured by its hierarchies (:mod:`shapegen.metrics.hierarchy_evaluation`), a
     model of point clouds as :mod:`shapegen.metrics.cloud_evaluation` says, one of images as
     :mod:`shapegen.metrics.image_evaluation`, one of graphs as
-    :mod:`shapegen.metrics.graph_evaluation`.
+    :mod:`shapegen.metrics.graph_evaluation`, one of voxels as
+    :mod:`shapegen.metrics.voxel_evaluation`.
 
     Args:
         model: In eval mode.
         data_train: Part trees that it was trained on; merge trees are inferred where missing.
         data_test: Held-out part trees, the same.
         draws: Generation figures are means of so many draws of :data:`CODES` codes; default
-            :data:`DRAWS`, and 1 for point clouds and graphs.
+            :data:`DRAWS`, and 1 for all but part trees.
         n: Generated shapes a draw, the first valid ones; default as many as are held out.
         seed: Draw i is seeded ``seed + i``.
 
@@ -126,6 +129,8 @@ def evaluate(
         return evaluate_images(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
     if is_graphs(data_test):
         return evaluate_graphs(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
+    if is_voxels(data_test):
+        return evaluate_voxels(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
     draws = DRAWS if draws is None else draws
     if hasattr(model, "decode_structures"):
         # The model's own modules, torch_geometric among them, are loaded by now.

@@ -41,6 +41,8 @@ def evaluation_table(result: Mapping[str, Any]) -> Table:
         return _cloud_table(result)
     if "novelty" in result:
         return _graph_table(result)
+    if settings.get("shapes") == "voxels":
+        return _voxel_table(result)
     generation = {name: metrics[name] for name in (*result["floor"], "finite_share")}
     reconstructed = {name: value for name, value in metrics.items() if name not in generation}
     title = (
@@ -95,6 +97,26 @@ def _cloud_table(result: Mapping[str, Any]) -> Table:
         "model": {"model": result["model"]},
     }
     return _table(title, {name: each for name, each in sections.items() if any(each.values())})
+
+
+def _voxel_table(result: Mapping[str, Any]) -> Table:
+    settings = result["settings"]
+    title = (
+        f"{settings['samples']} samples against {settings['reference']} of voxels, distance: "
+        f"{settings['distance']}, {settings['train']} for training"
+    )
+    generation = {"model": result["metrics"], **_ends(result["intervals"])}
+    generation |= {"floor": result["floor"], settings["baseline"]: result["baseline"]}
+    sections: dict[str, dict[str, Any]] = {
+        "generation": generation,
+        "validity": {name: result["validity"][side] for name, side in _SIDES},
+        "memorisation": {"model": result["memorisation"]},
+        "model": {"model": result["model"]},
+    }
+    return _table(title, {name: each for name, each in sections.items() if any(each.values())})
+
+
+_SIDES = (("model", "samples"), ("data", "data"))
 
 
 def _graph_table(result: Mapping[str, Any]) -> Table:

@@ -59,8 +59,9 @@ def _all(config: DataConfig) -> Shapes:
 
     assert config.name is not None
     assert config.count is not None
-    made = make(config.name, count=config.count, seed=config.seed)
-    return made if config.points is None else _clouds(made, config)
+    cells = {} if config.voxels is None else {"voxels": config.voxels}
+    made = make(config.name, count=config.count, seed=config.seed, **cells)
+    return _converted(made, config)
 
 
 def _read(path: str, config: DataConfig) -> Shapes:
@@ -72,7 +73,7 @@ def _read(path: str, config: DataConfig) -> Shapes:
 
     shapes = read(expand(path))
     if config.part_points is None:
-        return shapes
+        return _converted(shapes, config)
     from shapegen.data.part_points import with_geometry
     from shapegen.structures.part_tree import PartTrees
 
@@ -81,11 +82,17 @@ def _read(path: str, config: DataConfig) -> Shapes:
     return with_geometry(expand(config.part_points), shapes)
 
 
-def _clouds(shapes: Shapes, config: DataConfig) -> Shapes:
-    from shapegen.data.point_sets import as_clouds
+def _converted(shapes: Shapes, config: DataConfig) -> Shapes:
+    """Shapes as the clouds or the voxels that the configuration asks for, if it does."""
+    if config.points is not None:
+        from shapegen.data.point_sets import as_clouds
 
-    assert config.points is not None
-    return as_clouds(shapes, config.points, seed=config.seed)
+        return as_clouds(shapes, config.points, seed=config.seed)
+    if config.voxels is not None:
+        from shapegen.data.voxel_sets import as_voxels
+
+        return as_voxels(shapes, config.voxels)
+    return shapes
 
 
 def _hold_out(

@@ -188,7 +188,7 @@ def test_the_baseline_knows_the_components(rng: torch.Generator) -> None:
     amount = torch.linspace(0.5, 1.5, 30)[:, None, None]
     clouds = amount * base
     pca = PcaClouds(clouds)
-    assert pca.spread.shape == (1,)
+    assert pca.gaussian.spread.shape == (1,)
     torch.testing.assert_close(pca.reconstruct(clouds), tree_order(clouds), atol=1e-4, rtol=0)
     drawn = pca.sample(500, rng=rng)
     scale = (drawn / tree_order(base[None])).flatten(1).median(1).values

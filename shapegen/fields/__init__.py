@@ -1,0 +1,1 @@
+"""Fields over space and their models."""
