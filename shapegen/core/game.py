@@ -25,8 +25,9 @@ from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
 from shapegen.core.unrolled import Call, unrolled
 
-Shown = tuple[Tensor, ...]
-"""What a discriminator is shown: the sample that it judges, and what is given beside it."""
+Shown = tuple[Any, ...]
+"""What a discriminator is shown: the sample that it judges, a tensor with a row a shape, and what
+is given beside it: tensors, or what else the discriminator takes."""
 Terms = dict[str, Tensor]
 
 

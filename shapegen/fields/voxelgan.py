@@ -1,8 +1,5 @@
 """3D-GAN: a generative adversarial network of voxels, by convolutions in space.
 
-Next to the voxels both networks have one matrix for every block of 2 x 2 x 2 cells, where the
-paper has convolutions of one channel: on a CPU those alone took more than half of the time.
-
 Reference: Wu, Zhang, Xue, Freeman and Tenenbaum, *Learning a Probabilistic Latent Space of Object
 Shapes via 3D Generative-Adversarial Modeling*, 2016, https://arxiv.org/abs/1610.07584.
 """
@@ -69,20 +66,6 @@ class VoxelGANConfig:
             )
 
 
-def blocks(grids: Float[Tensor, "n c d h w"]) -> Float[Tensor, "n more half_d half_h half_w"]:
-    """The cells of every block of 2 x 2 x 2 as channels; sides must be even."""
-    n, c, d, h, w = grids.shape
-    cut = grids.reshape(n, c, d // 2, 2, h // 2, 2, w // 2, 2)
-    return cut.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(n, 8 * c, d // 2, h // 2, w // 2)
-
-
-def unblocked(channels: Float[Tensor, "n eight d h w"]) -> Float[Tensor, "n 1 dd hh ww"]:
-    """The inverse of :func:`blocks` for one channel."""
-    n, _, d, h, w = channels.shape
-    cells = channels.reshape(n, 2, 2, 2, d, h, w).permute(0, 4, 1, 5, 2, 6, 3)
-    return cells.reshape(n, 1, 2 * d, 2 * h, 2 * w)
-
-
 class VoxelGenerator(nn.Module):
     """Grids of rows: transposed convolutions that double, batch norm and rectifier after each.
 
@@ -101,12 +84,14 @@ class VoxelGenerator(nn.Module):
         for channels, following in itertools.pairwise(widths[::-1]):
             layers += [nn.ConvTranspose3d(channels, following, 4, stride=2, padding=1, bias=False)]
             layers += [nn.BatchNorm3d(following), nn.ReLU()]
-        self.layers = nn.Sequential(*layers, nn.Conv3d(widths[0], 8, 1), nn.Tanh())
+        layers += [nn.ConvTranspose3d(widths[0], 1, 4, stride=2, padding=1), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, rows: Float[Tensor, "n features"]) -> Float[Tensor, "n 1 d h w"]:
         """One grid a row, from -1 (empty) to 1 (full)."""
         side = self.smallest
-        return unblocked(self.layers(self.first(rows).view(-1, self.width, side, side, side)))
+        grids: Tensor = self.layers(self.first(rows).view(-1, self.width, side, side, side))
+        return grids
 
 
 class VoxelDiscriminator(nn.Module):
@@ -123,8 +108,8 @@ class VoxelDiscriminator(nn.Module):
         self, size: int, widths: Sequence[int], *, channels: int = 1, stddev: bool = False
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv3d(8 * channels, widths[0], 1), nn.LeakyReLU(SLOPE)]
-        for width, following in itertools.pairwise(widths):
+        layers: list[nn.Module] = []
+        for width, following in itertools.pairwise([channels, *widths]):
             layers += [nn.Conv3d(width, following, 3, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
         if stddev:
             layers.append(MinibatchStddev())
@@ -134,7 +119,7 @@ class VoxelDiscriminator(nn.Module):
 
     def forward(self, grids: Float[Tensor, "n c d h w"]) -> Float[Tensor, "n"]:
         """Logits, above 0 for real."""
-        logits: Tensor = self.layers(blocks(grids))
+        logits: Tensor = self.layers(grids)
         return logits[:, 0].to(grids.dtype)
 
 

@@ -7,8 +7,8 @@ for Shape Structures*, SIGGRAPH 2017, https://arxiv.org/abs/1705.02090.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,20 +17,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from shapegen.base import Autoencoder
+from shapegen.config import expand
 from shapegen.core import boxes as box_algebra
+from shapegen.core.game import Made
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.latent import check_codes
 from shapegen.core.mixture import GaussianMixture
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
+from shapegen.model_files import read_model
 from shapegen.structures import symmetry
+from shapegen.structures.box_frames import corner_error
 from shapegen.structures.correspondence import tracked
-from shapegen.structures.grass_decoding import (
-    DecodedTrees,
-    Limits,
-    decode_free,
-    fold_classes,
-)
+from shapegen.structures.grass_adversarial import TreeDiscriminator, tree_game
+from shapegen.structures.grass_config import GRASSConfig
+from shapegen.structures.grass_decoding import DecodedTrees, decode_free, fold_classes
 from shapegen.structures.grass_networks import RecursiveDecoder, RecursiveEncoder
 from shapegen.structures.merge_batch import MergeBatch, MergeData
 from shapegen.structures.merge_tree import BOX, SYM, MergeTree
@@ -41,85 +42,6 @@ ENCODE_BATCH = 1024
 
 REFINE_RATE = 0.05
 """Step of :meth:`GRASS.refine`: codes have entries of order 1."""
-
-
-@dataclass(frozen=True)
-class GRASSConfig:
-    """Options of :class:`GRASS`. :meth:`official` gives the authors' setting."""
-
-    compat: Literal["none", "official"] = "none"
-    """``official``: the files' own numbers are the targets, predicted symmetries are read as the
-    authors' code reads them, and labels are not learned."""
-    feature_dim: int = 80
-    """Length of a node's feature and of the latent."""
-    hidden_dim: int = 200
-    activation: Literal["tanh", "gelu"] = "gelu"
-    context: bool = True
-    """Show the root code to every node of the decoder, not to the root alone."""
-    box_hidden: bool = True
-    """A hidden layer between a leaf's feature and its box (the authors' has none)."""
-    bounded: bool = False
-    """Bound boxes and symmetries by tanh, as the authors do; boxes beyond 1 are out of reach."""
-    box_loss: Literal["corners", "entries"] = "corners"
-    """``corners``: mean squared distance of corresponding corners, so that every number counts
-    by what it moves. ``entries``: mean squared error of the 12 numbers."""
-    max_folds: int = 12
-    """Classify a symmetry's type and its folds up to this many; 0 reads both off the regressed
-    vector as the authors do."""
-    box_weight: float = 2.0
-    sym_weight: float = 0.5
-    kind_weight: float = 0.2
-    """Of the cross entropy (nats) of node types, and of symmetry classes."""
-    label_weight: float = 0.1
-    """Of the cross entropy (nats) of part labels."""
-    kl_weight: float = 2e-4
-    """Of the true KL divergence in nats. The paper's .05 multiplies twice the KL: .1 here."""
-    kl_warmup: int = 0
-    """Steps over which the KL's weight rises from 0."""
-    prior: Literal["normal", "mixture"] = "mixture"
-    """What :meth:`GRASS.sample_latent` draws from: N(0, I), or Gaussians fitted to the codes of
-    the training data."""
-    components: int = 128
-    """Gaussians of the mixture prior."""
-    prior_rank: int = 32
-    """Principal directions of the codes that the mixture resolves."""
-    labels: tuple[str, ...] = ()
-    """Full part labels to learn; empty for none."""
-    front: Literal["+z", "+x"] = "+z"
-    """Where the shapes that the model knows face; GRASS's own files face +x."""
-    refine_steps: int = 0
-    """Gradient steps by which :meth:`GRASS.encode` improves a code on its own shape after the
-    encoder's guess; 0 is the posterior mean."""
-    settle: bool = False
-    """Stretch or move decoded boxes until the shape hangs together and stands."""
-    limits: Limits = field(default_factory=Limits)
-
-    def __post_init__(self) -> None:
-        for name in ("feature_dim", "hidden_dim", "components", "prior_rank"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        if self.max_folds == 1 or self.max_folds < 0:
-            raise ValueError(f"max_folds must be 0 or at least 2; got {self.max_folds}")
-
-    @classmethod
-    def official(cls, **changes: Any) -> GRASSConfig:
-        """The authors' network, loss and reading of symmetries."""
-        setting: dict[str, Any] = {
-            "compat": "official",
-            "activation": "tanh",
-            "context": False,
-            "box_hidden": False,
-            "bounded": True,
-            "box_loss": "entries",
-            "max_folds": 0,
-            "box_weight": 0.4,
-            "kl_weight": 0.1,
-            "prior": "normal",
-            "front": "+x",
-            # The authors' decoder has no limits: these are out of the way of any sensible tree.
-            "limits": Limits(depth=100, nodes=2000),
-        }
-        return cls(**(setting | changes))
 
 
 class GRASS(Autoencoder):
@@ -154,6 +76,11 @@ class GRASS(Autoencoder):
             if config.prior == "mixture"
             else None
         )
+        self.discriminator = (
+            None
+            if config.adversarial is None
+            else TreeDiscriminator(*sizes, box_hidden=config.box_hidden)
+        )
 
     @property
     def latent_dim(self) -> int:
@@ -183,22 +110,70 @@ class GRASS(Autoencoder):
             labels=self._label_numbers(trees),
         )
 
+    def initialise(self, *, resumed: bool) -> None:
+        """Take over the weights of the model that the config names, if it names one.
+
+        A model without a discriminator gives its encoder's for it.
+
+        Raises:
+            ValueError: There is no such model, or its networks are others.
+        """
+        if self.config.start_from and not resumed:
+            found = read_model(expand(self.config.start_from), expect=self.name)
+            weights = self.state_dict() | found.tensors
+            try:
+                self.load_state_dict(weights)
+            except RuntimeError:
+                raise ValueError(f"{found.path} has other networks than the config says") from None
+            if self.discriminator is not None and "discriminator.real.bias" not in found.tensors:
+                self.discriminator.start_from(self.encoder)
+        self.config = replace(self.config, start_from="")
+
     def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
-        """The evidence lower bound, weighted as the config says (means over the shapes)."""
+        """The evidence lower bound, weighted as the config says (means over the shapes).
+
+        With ``adversarial`` those of the discriminator and of the decoder instead.
+        """
+        if self.discriminator is not None:
+            return self._game(rng)
 
         def loss(batch: MergeBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
             posterior = self.encoder(batch)
-            terms = self.losses(batch, posterior.rsample(rng=rng))
-            terms["kl"] = posterior.kl_standard()
-            means = {name: term.mean() for name, term in terms.items()}
+            reconstruction, terms = self._reconstruction(batch, posterior.rsample(rng=rng))
+            kl = posterior.kl_standard().mean()
             weight = self.config.kl_weight
             if self.config.kl_warmup:
                 weight *= min(1.0, step / self.config.kl_warmup)
-            reconstruction = torch.stack([v for k, v in means.items() if k != "kl"]).sum()
-            logged = {name: mean.detach() for name, mean in means.items()}
-            return reconstruction + weight * means["kl"], logged
+            return reconstruction + weight * kl, terms | {"kl": kl.detach()}
 
         return (Objective("vae", self, loss),)
+
+    def _game(self, rng: torch.Generator | None) -> tuple[Objective, ...]:
+        assert self.config.adversarial is not None
+        assert self.discriminator is not None
+
+        def reconstruct(_: Made, batch: MergeBatch) -> tuple[Tensor, dict[str, Tensor]]:
+            with torch.no_grad():
+                z = self.encoder(batch).rsample(rng=rng)
+            return self._reconstruction(batch, z)
+
+        return tree_game(
+            self.decoder,
+            self.discriminator,
+            self.config.adversarial,
+            draw=lambda n: self.sample_latent(n, rng=rng),
+            limits=self.config.limits,
+            reconstruct=reconstruct,
+            rng=rng,
+        ).objectives()
+
+    def _reconstruction(
+        self, batch: MergeBatch, z: Float[Tensor, "shapes latent"]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum of the losses' means over the shapes, and these."""
+        means = {name: term.mean() for name, term in self.losses(batch, z).items()}
+        logged = {name: mean.detach() for name, mean in means.items()}
+        return torch.stack(list(means.values())).sum(), logged
 
     def losses(
         self, batch: MergeBatch, z: Float[Tensor, "shapes latent"]
@@ -336,28 +311,6 @@ class GRASS(Autoencoder):
         if unknown:
             raise ValueError(f"unknown part label {unknown[0]!r}; the model knows {list(number)}")
         return np.array([-1 if name is None else number[name] for name in names])
-
-
-def corner_error(
-    predicted: Float[Tensor, "boxes 12"], true: Float[Tensor, "boxes 12"]
-) -> Float[Tensor, "boxes"]:
-    r"""Mean squared distance of the eight corresponding corners, axes in the given order.
-
-    .. math:: |c - c'|^2 + \sum_j |h_j - h_j'|^2
-
-    with centres c and half axes :math:`h_j`; directions are made orthonormal first.
-    """
-    centres = (predicted[:, :3] - true[:, :3]).square().sum(1)
-    axes = (_half_axes(predicted) - _half_axes(true)).square().sum((1, 2))
-    return centres + axes
-
-
-def _half_axes(boxes: Tensor) -> Tensor:
-    x = functional.normalize(boxes[:, 6:9], dim=1, eps=1e-6)
-    y = boxes[:, 9:12] - (boxes[:, 9:12] * x).sum(1, keepdim=True) * x
-    y = functional.normalize(y, dim=1, eps=1e-6)
-    frame = torch.stack([x, y, torch.linalg.cross(x, y)], dim=1)
-    return 0.5 * boxes[:, 3:6, None] * frame
 
 
 def _generator_centres(tree: MergeTree) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -143,11 +143,33 @@ class DecodedTrees:
         return mean
 
 
-@torch.no_grad()
-def decode_free(
+@dataclass(frozen=True)
+class Unfolded:
+    """Nodes that a decoder made of codes: level by level, by kind within a level."""
+
+    sizes: list[int]
+    """Nodes of every level."""
+    kind: Int[Tensor, "nodes"]
+    shape: Int[Tensor, "nodes"]
+    parent: Int[Tensor, "nodes"]
+    """Row of the parent; -1 at the roots."""
+    slot: Int[Tensor, "nodes"]
+    """Position of a node among those of its level as they were made, as children."""
+    boxes: Float[Tensor, "boxes 12"]
+    labels: Float[Tensor, "boxes labels"]
+    syms: Float[Tensor, "syms 8"]
+    """With the types of the most likely classes (:func:`exact_types`)."""
+    complete: Bool[Tensor, "shapes"]
+    """Whether a shape ended by itself, within the limits."""
+
+
+def unfold_free(
     decoder: RecursiveDecoder, z: Float[Tensor, "shapes feature"], limits: Limits = Limits()
-) -> DecodedTrees:
-    """Decode greedily, all shapes level by level: one network call a level and node type."""
+) -> Unfolded:
+    """Decode greedily, all shapes level by level: one network call a level and node type.
+
+    Boxes, labels and symmetries are differentiable, given the node types that were decided.
+    """
     count = len(z)
     features, contexts = decoder.root_features(z), decoder.contexts(z)
     shape = torch.arange(count, device=z.device)
@@ -182,13 +204,27 @@ def decode_free(
         shape = torch.cat([shape[:num_adj].repeat_interleave(2), shape[num_adj:inner]])
         features = below
     flat = {name: torch.cat(values) for name, values in found.items()}
-    flat["syms"] = exact_types(*decoder.symmetries(flat["syms"]))
     owner = flat["shape"][flat["kind"] == BOX]
-    flat["boxes"], labels = decoder.leaves(flat.pop("leaves"), contexts, owner)
-    flat["labels"] = labels.argmax(1) if labels.shape[1] else torch.full((len(labels),), -1)
-    arrays = {name: value.cpu().numpy() for name, value in flat.items()}
+    boxes, labels = decoder.leaves(flat.pop("leaves"), contexts, owner)
+    syms = exact_types(*decoder.symmetries(flat.pop("syms")))
     sizes = [len(kind) for kind in found["kind"]]
-    return _in_post_order(sizes, arrays, complete.cpu().numpy())
+    return Unfolded(sizes, **flat, boxes=boxes, labels=labels, syms=syms, complete=complete)
+
+
+@torch.no_grad()
+def decode_free(
+    decoder: RecursiveDecoder, z: Float[Tensor, "shapes feature"], limits: Limits = Limits()
+) -> DecodedTrees:
+    """Decode greedily (:func:`unfold_free`), to trees in post-order."""
+    found = unfold_free(decoder, z, limits)
+    labels = found.labels
+    numbers = labels.argmax(1) if labels.shape[1] else torch.full((len(labels),), -1)
+    arrays = {
+        name: getattr(found, name).cpu().numpy()
+        for name in ("kind", "shape", "parent", "slot", "boxes", "syms")
+    }
+    arrays["labels"] = numbers.cpu().numpy()
+    return _in_post_order(found.sizes, arrays, found.complete.cpu().numpy())
 
 
 def exact_types(syms: Float[Tensor, "syms 8"], folds: Float[Tensor, "syms classes"]) -> Tensor:

@@ -67,8 +67,15 @@ class Branch(nn.Module):
         return self.out(self.activation(hidden))
 
 
-class RecursiveEncoder(nn.Module):
-    """Fold every tree, leaves to root, into a Gaussian over its root code."""
+class Folding(nn.Module):
+    """Fold every tree, leaves to root, into a feature; what is read off it is a subclass's own.
+
+    Args:
+        feature_dim: Length of a feature.
+        hidden_dim: Length of hidden layers.
+        activation: Key of :data:`ACTIVATIONS`.
+        box_hidden: A hidden layer between a box and its feature.
+    """
 
     def __init__(
         self, feature_dim: int, hidden_dim: int, activation: str, *, box_hidden: bool = False
@@ -81,8 +88,6 @@ class RecursiveEncoder(nn.Module):
         self.adj = Branch(2 * f, h, f, activation, parts=(f, f))
         self.sym = Branch(f + SYM_DIM, h, f, activation, parts=(f, SYM_DIM))
         self.root = nn.Linear(f, h)
-        self.mean = nn.Linear(h, f)
-        self.logvar = nn.Linear(h, f)
 
     def features(self, batch: MergeBatch) -> Float[Tensor, "shapes feature"]:
         """Root feature of every tree."""
@@ -102,9 +107,25 @@ class RecursiveEncoder(nn.Module):
             below = permute(torch.cat(parts), level.inverse, level.permutation)
         return below
 
+    def hidden(self, batch: MergeBatch) -> Float[Tensor, "shapes hidden"]:
+        """What the root feature of every tree tells."""
+        told: Tensor = self.activation(self.root(self.features(batch)))
+        return told
+
+
+class RecursiveEncoder(Folding):
+    """A Gaussian over the root code of every tree."""
+
+    def __init__(
+        self, feature_dim: int, hidden_dim: int, activation: str, *, box_hidden: bool = False
+    ) -> None:
+        super().__init__(feature_dim, hidden_dim, activation, box_hidden=box_hidden)
+        self.mean = nn.Linear(hidden_dim, feature_dim)
+        self.logvar = nn.Linear(hidden_dim, feature_dim)
+
     def forward(self, batch: MergeBatch) -> DiagGaussian:
         """Posterior over the root code of every tree."""
-        hidden = self.activation(self.root(self.features(batch)))
+        hidden = self.hidden(batch)
         return DiagGaussian(self.mean(hidden), self.logvar(hidden))
 
 

@@ -13,7 +13,7 @@ from shapegen.core.adversarial import Kind
 from shapegen.core.game import GameOptions
 from shapegen.core.seeding import seeded
 from shapegen.fields.surface import pieces
-from shapegen.fields.voxelgan import VoxelGAN, VoxelGANConfig, blocks, unblocked
+from shapegen.fields.voxelgan import VoxelGAN, VoxelGANConfig
 from shapegen.fields.voxels import Voxels
 
 SMALL: dict[str, Any] = {"size": 8, "noise_dim": 5, "hidden": (4, 8)}
@@ -34,14 +34,6 @@ def cubes(n: int) -> Voxels:
 
 def stream(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def test_blocks_are_two_cells_along_every_axis() -> None:
-    grids = torch.arange(4 * 6 * 8.0).reshape(1, 1, 4, 6, 8)
-    found = blocks(grids)
-    assert found.shape == (1, 8, 2, 3, 4)
-    assert torch.equal(found[0, :, 1, 2, 3], grids[0, 0, 2:, 4:, 6:].flatten())
-    assert torch.equal(unblocked(found), grids)
 
 
 def test_the_discriminator_is_shown_full_as_1_and_empty_as_minus_1() -> None:
