@@ -33,11 +33,12 @@ class Mutant:
     """A test by model."""
 
 
-STRUCTURES, POINTS, IMAGES, GRAPHS = (
+STRUCTURES, POINTS, IMAGES, GRAPHS, FIELDS = (
     "tests/structures",
     "tests/points",
     "tests/images",
     "tests/graphs",
+    "tests/fields",
 )
 DRIVER = "shapegen/core/autoregressive.py"
 PIXEL_STEPS = f"{IMAGES}/test_pixel_order.py::test_steps_say_what_the_whole_says"
@@ -120,6 +121,10 @@ MUTANTS: dict[str, Mutant] = {
             "::test_the_discriminator_pays_half_gamma_for_squared_slopes_at_images",
             "disentangled": f"{IMAGES}/test_disentangled.py"
             "::test_the_discriminator_pays_for_slopes",
+            "voxelgan": f"{FIELDS}/test_voxelgan.py"
+            "::test_the_discriminator_pays_half_gamma_for_squared_slopes_at_voxels",
+            "grass": f"{STRUCTURES}/test_grass_adversarial.py"
+            "::test_the_players_losses_written_out",
             "planegan": "tests/test_laboratory.py::test_the_players_losses_written_out",
             "progan": f"{IMAGES}/test_progan.py"
             "::test_the_discriminator_pays_half_gamma_for_squared_slopes_at_images[6]",
@@ -137,6 +142,10 @@ MUTANTS: dict[str, Mutant] = {
             "::test_the_generator_is_to_be_taken_for_real[non_saturating]",
             "disentangled": f"{IMAGES}/test_disentangled.py"
             "::test_the_autoencoder_is_to_be_taken_for_real",
+            "voxelgan": f"{FIELDS}/test_voxelgan.py"
+            "::test_the_generator_is_to_be_taken_for_real[non_saturating]",
+            "grass": f"{STRUCTURES}/test_grass_adversarial.py"
+            "::test_the_players_losses_written_out",
             "planegan": "tests/test_laboratory.py::test_the_players_losses_written_out",
             "progan": f"{IMAGES}/test_progan.py"
             "::test_the_generator_is_to_be_taken_for_real[non_saturating-6]",

@@ -42,6 +42,7 @@ SHORT = (
         ("progan", []),
         ("stylegan", []),
         ("began", []),
+        ("voxelgan", []),
         ("pixelcnn", []),
         ("pixelrnn", []),
         ("realnvp", []),

@@ -13,8 +13,8 @@ MATRIX = {
     "kl": {"vae", "grass", "structurenet", "pointflow"},
     "log_det": {"realnvp", "glow", "pointflow"},
     "draw": {"pixelcnn", "pixelrnn", "graphrnn", "dgmg"},
-    "r1": {"gan", "disentangled", "planegan", "progan", "stylegan"},
-    "sign": {"gan", "disentangled", "planegan", "progan", "stylegan"},
+    "r1": {"gan", "disentangled", "planegan", "progan", "stylegan", "voxelgan", "grass"},
+    "sign": {"gan", "disentangled", "planegan", "progan", "stylegan", "voxelgan", "grass"},
 }
 """Who must stand on which piece of the core."""
 

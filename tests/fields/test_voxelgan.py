@@ -70,6 +70,17 @@ def test_the_discriminator_pays_half_gamma_for_squared_slopes_at_voxels() -> Non
     torch.testing.assert_close(penalised - plain, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_gradients_reach_every_parameter() -> None:
+    model = build().train()
+    batch = model.prepare(cubes(6))
+    for objective in model.objectives(rng=stream(0)):
+        model.zero_grad()
+        objective.loss(batch, 0)[0].backward()
+        for name, parameter in objective.module.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().sum() > 0, name
+
+
 def test_cells_above_the_threshold_are_full() -> None:
     model = build(extent=2.0)
     z = model.sample_latent(70, rng=stream(1))
