@@ -86,10 +86,8 @@ def boxes_occupancy(boxes: ArrayLike, size: int) -> NDArray[np.bool_]:
     reach = np.einsum("nad,na->nd", np.abs(frames), half)
     middles = (np.arange(size) + 0.5) / size - 0.5
     full = np.zeros((size, size, size), dtype=bool)
-    first, last = (
-        np.searchsorted(middles, boxes[:, :3] + sign * reach, side=side)
-        for sign, side in ((-1, "left"), (1, "right"))
-    )
+    first = np.searchsorted(middles, boxes[:, :3] - reach, side="left")
+    last = np.searchsorted(middles, boxes[:, :3] + reach, side="right")
     for box, frame, most, start, stop in zip(boxes, frames, half, first, last, strict=True):
         x, y, z = (middles[a:b] - c for a, b, c in zip(start, stop, box[:3], strict=True))
         places = np.stack(np.broadcast_arrays(x, y[:, None], z[:, None, None]), axis=-1)

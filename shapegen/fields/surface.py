@@ -44,7 +44,8 @@ def largest_piece(occupancy: NDArray[np.bool_]) -> NDArray[np.bool_]:
     labels, count = pieces(occupancy)
     if count < 2:
         return np.asarray(occupancy, dtype=bool)
-    return np.asarray(labels == 1 + np.bincount(labels[labels > 0] - 1).argmax())
+    kept: NDArray[np.bool_] = labels == 1 + np.bincount(labels[labels > 0] - 1).argmax()
+    return kept
 
 
 def pieces(occupancy: NDArray[np.bool_]) -> tuple[Index, int]:
@@ -86,7 +87,7 @@ def _triangles(
     edges = np.sort(np.stack([corners, following], axis=2).reshape(-1, 2), axis=1)
     _, edge, count = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
     edge = edge.reshape(corners.shape)
-    crossed = count[edge] > 2
+    crossed = np.asarray(count[edge] > 2)
     fan = crossed.any(1)
     plain = corners[~fan]
     faces = [plain[:, [0, 1, 2]], plain[:, [0, 2, 3]]]
