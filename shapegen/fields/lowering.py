@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shapegen.core.grid import grid_offsets
-from shapegen.fields.surface import voxel_surface
+from shapegen.fields.voxel_surface import voxel_surface
 from shapegen.scene import Colour, Mesh, Node, Scene
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from shapegen.core.gan_nets import SLOPE
 from shapegen.core.minibatch import MinibatchStddev
 from shapegen.core.noise import standard_normal
 from shapegen.core.objective import Objective
-from shapegen.fields.surface import largest_piece
+from shapegen.fields.voxel_surface import largest_piece
 from shapegen.fields.voxels import Voxels
 
 CHUNK = 64

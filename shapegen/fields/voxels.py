@@ -33,7 +33,7 @@ class VoxelGrid:
 
     def mesh(self) -> Mesh:
         """The surface of the full cells, a closed mesh in the unit of the data."""
-        from shapegen.fields.surface import voxel_surface
+        from shapegen.fields.voxel_surface import voxel_surface
 
         return voxel_surface(self.occupancy.numpy(), self.extent)
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shapegen.fields.surface import pieces
+from shapegen.fields.voxel_surface import pieces
 from shapegen.fields.voxels import VoxelGrid, Voxels
 from shapegen.metrics import baselines, sets
 from shapegen.metrics.draws import Figures, bootstrap_interval, mean_of_draws

@@ -13,7 +13,7 @@ from shapegen.config import DataConfig
 from shapegen.data.catalog import make
 from shapegen.data.furniture import furniture
 from shapegen.data.voxel_sets import as_voxels, boxes_occupancy, voxelise_part_trees
-from shapegen.fields.surface import pieces
+from shapegen.fields.voxel_surface import pieces
 from shapegen.fields.voxels import Voxels
 from shapegen.structures.part_tree import PartTrees
 from shapegen.train import load_data

@@ -12,7 +12,7 @@ from torch import Tensor
 from shapegen.core.adversarial import Kind
 from shapegen.core.game import GameOptions
 from shapegen.core.seeding import seeded
-from shapegen.fields.surface import pieces
+from shapegen.fields.voxel_surface import pieces
 from shapegen.fields.voxelgan import VoxelGAN, VoxelGANConfig
 from shapegen.fields.voxels import Voxels
 

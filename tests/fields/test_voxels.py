@@ -12,7 +12,7 @@ import trimesh
 
 import shapegen
 from shapegen.base import Shapes
-from shapegen.fields.surface import INSET, largest_piece, pieces, voxel_surface
+from shapegen.fields.voxel_surface import INSET, largest_piece, pieces, voxel_surface
 from shapegen.fields.voxels import VoxelGrid, Voxels
 from shapegen.formats import read_mesh
 
