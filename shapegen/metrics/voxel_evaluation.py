@@ -71,7 +71,8 @@ def evaluate_voxels(
         )
     samples = [_drawn(model, size, seed + draw) for draw in range(draws)]
     same_size([samples[0], train, test])
-    reference = test[np.random.RandomState(0).permutation(len(test))[:size]]
+    stream = np.random.RandomState(0)
+    reference = test[stream.permutation(len(test))[:size]]
     measure = VoxelMetrics(reference)
     first = measure.shares(samples[0])
     figures = [means(first), *(measure(each) for each in samples[1:])]
