@@ -10,6 +10,7 @@ from shapegen.data.image_sets import digits, furniture_images
 from shapegen.data.point_sets import POINTS, sample_part_trees
 from shapegen.data.voxel_sets import SIZE, voxelise_part_trees
 from shapegen.fields.voxels import Voxels
+from shapegen.data.scenes import CONCEPTS, scenes
 from shapegen.graphs.graphs import Graphs
 from shapegen.images.images import Images
 from shapegen.points.point_clouds import PointClouds
@@ -54,6 +55,7 @@ def catalog() -> dict[str, str]:
         for name, category in _VOXELS.items()
     }
     sets |= {name: f"graphs: {each.summary}" for name, each in GRAPH_SETS.items()}
+    sets["scenes"] = f"procedural images: {', '.join(CONCEPTS)}, 32 x 32 in colour, labelled"
     return sets | {"digits": "scikit-learn's handwritten digits: 1797, 8 x 8 in grey, labelled"}
 
 
@@ -93,6 +95,8 @@ def make(
         return furniture_images(trees)
     if name == "digits":
         return digits(count, seed=seed, start=start)
+    if name == "scenes":
+        return scenes(count, seed=seed, start=start)
     if name in GRAPH_SETS:
         return make_graphs(name, count, seed=seed, start=start)
     near = get_close_matches(name, list(catalog()), n=3) or list(catalog())
