@@ -1,0 +1,308 @@
+r"""What single units of a network stand for, and what becomes of its images without them.
+
+A unit is a channel of a layer. Where its map, enlarged to the image, is above a threshold, it is on;
+how well that agrees with where a concept is, the intersection over the union of the two says:
+
+.. math:: \mathrm{IoU}_{u,c} = \frac{|\{a_u > t_{u,c}\} \cap s_c|}{|\{a_u > t_{u,c}\} \cup s_c|}
+
+over all pixels of all images. Agreement is no cause: for that, units are set to other values while
+the network runs, and the concept's pixels are counted again.
+
+References: Bau et al., *GAN Dissection: Visualizing and Understanding Generative Adversarial
+Networks*, 2019, https://arxiv.org/abs/1811.10597; Bau et al., *Network Dissection*, 2017.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+Masks = Callable[[Tensor], Tensor]
+"""From images ``(n, c, h, w)`` to where each concept is, ``(n, concepts, h, w)``, true or false."""
+SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
+"""Of a unit's values that its threshold may leave above it."""
+CHUNK = 128
+"""Inputs that are run at once."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, and what is looked at in it."""
+
+    network: nn.Module
+    layer: str | nn.Module
+    """A module inside whose output is maps ``(n, units, h, w)``, or its name."""
+    masks: Masks
+    run: Callable[[Tensor], Tensor] | None = None
+    """How inputs go through the network; None: it is called."""
+    images: Literal["outputs", "inputs"] = "outputs"
+    """What the masks are of: a generator's outputs, a classifier's inputs."""
+
+    def images_of(self, inputs: Tensor) -> Float[Tensor, "n c h w"]:
+        """Run the network."""
+        outputs = (self.run or self.network)(inputs)
+        return inputs if self.images == "inputs" else outputs
+
+    def module(self, inputs: Tensor) -> nn.Module:
+        """The layer itself.
+
+        Raises:
+            ValueError: It gives no maps; the message names the layers that do.
+        """
+        found = map_layers(self, inputs[:1])
+        for name, (module, _) in found.items():
+            if self.layer in (name, module):
+                return module
+        what = repr(self.layer) if isinstance(self.layer, str) else type(self.layer).__name__
+        units = (
+            f"{name} ({' x '.join(map(str, shape))})" for name, (_, shape) in found.items()
+        )
+        raise ValueError(
+            f"no layer {what} gives maps of units; accepted: {', '.join(units) or 'none'}"
+        )
+
+
+@dataclass(frozen=True)
+class Dissection:
+    """Units of a layer beside concepts."""
+
+    iou: Float[Tensor, "units concepts"]
+    """Intersection over union of where the unit is on and where the concept is."""
+    thresholds: Float[Tensor, "units concepts"]
+    """Above which a unit counts as on."""
+    typical: Float[Tensor, "units concepts"]
+    """A unit's mean value where the concept is; NaN of a concept that is nowhere."""
+
+    def ranked(self, concept: int) -> Int[Tensor, "units"]:
+        """Numbers of the units, the one that agrees best with a concept first."""
+        return self.iou[:, concept].argsort(descending=True, stable=True)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Pixels of concepts before and after an intervention."""
+
+    before: Float[Tensor, "concepts"]
+    after: Float[Tensor, "concepts"]
+    kept: Float[Tensor, "concepts"]
+    """Of those before, how many are still there, each at its place."""
+
+    @property
+    def removed(self) -> Float[Tensor, "concepts"]:
+        """Share of a concept's pixels that are gone; below 0 where there are more than before."""
+        return 1 - self.after / self.before
+
+    def changed_elsewhere(self, concept: int) -> float:
+        """Share of the pixels of all other concepts that are no longer of the same one."""
+        others = torch.arange(len(self.before)) != concept
+        return 1 - float(self.kept[others].sum() / self.before[others].sum())
+
+
+@torch.no_grad()
+def map_layers(subject: Subject, inputs: Tensor) -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
+    """Modules whose output is maps, by name, and the maps' ``(units, h, w)``.
+
+    Args:
+        subject: The network, with any layer.
+        inputs: One will do.
+    """
+    found: dict[str, tuple[nn.Module, tuple[int, ...]]] = {}
+    hooks = []
+    for name, module in subject.network.named_modules():
+
+        def look(module: nn.Module, _: Any, output: Any, name: str = name) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4:
+                found[name] = (module, tuple(output.shape[1:]))
+
+        if name:
+            hooks.append(module.register_forward_hook(look))
+    try:
+        subject.images_of(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+@torch.no_grad()
+def dissect(
+    subject: Subject, inputs: Float[Tensor, "n *_"], *, shares: Sequence[float] = SHARES
+) -> Dissection:
+    """Measure how well each unit agrees with each concept.
+
+    Args:
+        subject: The network, the layer and the concepts.
+        inputs: Of the network. With several shares every second one serves to choose thresholds,
+            and the agreement is measured on the others.
+        shares: Of a unit's values, over all inputs and places, that are above its threshold. Of
+            several the one with the largest information about the concept is taken: mutual
+            information over joint entropy, pixel by pixel.
+
+    Raises:
+        ValueError: A layer that gives no maps, too few inputs, or shares not between 0 and 1.
+    """
+    if not shares or not all(0 < share < 1 for share in shares):
+        raise ValueError(f"shares must be between 0 and 1; got {list(shares)}")
+    if len(inputs) < 2:
+        raise ValueError(f"at least 2 inputs are needed to dissect a layer; got {len(inputs)}")
+    module = subject.module(inputs)
+    chosen_on, measured_on = (inputs, inputs) if len(shares) == 1 else (inputs[::2], inputs[1::2])
+    thresholds = _thresholds(subject, module, chosen_on, shares)  # (units, shares)
+    counts = _Counts.of(subject, module, chosen_on, thresholds)
+    best = counts.information().argmax(1)  # (units, concepts)
+    taken = thresholds.gather(1, best)
+    found = _Counts.of(subject, module, measured_on, taken)
+    # Of every pair of threshold and concept only the pair's own is of interest.
+    return Dissection(found.iou().diagonal(dim1=1, dim2=2), taken, found.typical())
+
+
+@torch.no_grad()
+def effect(
+    subject: Subject,
+    inputs: Float[Tensor, "n *_"],
+    units: Int[Tensor, "k"],
+    values: Float[Tensor, "k"] | float = 0.0,
+    where: Bool[Tensor, "h w"] | None = None,
+) -> Effect:
+    """Set units to values while the network runs, and count pixels of concepts again.
+
+    Values of 0 are an ablation; high values in a region an insertion.
+
+    Args:
+        subject: The network, the layer and the concepts.
+        inputs: Of the network.
+        units: Numbers of channels of the layer.
+        values: One a unit, or one for all.
+        where: Places of the maps; None: all. With it only pixels in that part of the images count.
+
+    Raises:
+        ValueError: A layer that gives no maps, or masks of inputs, which nothing changes.
+    """
+    if subject.images == "inputs":
+        raise ValueError("units are set to see what becomes of outputs; the masks are of inputs")
+    module, totals = subject.module(inputs), torch.zeros(())
+    for part in inputs.split(CHUNK):
+        before = subject.masks(subject.images_of(part))
+        with units_set(module, units, values, where):
+            after = subject.masks(subject.images_of(part))
+        counted = torch.stack([before, after, before & after])
+        if where is not None:
+            area = functional.interpolate(where[None, None].float(), before.shape[2:])[0, 0] > 0
+            counted = counted & area
+        totals = totals + counted.sum((1, 3, 4)).double().cpu()
+    return Effect(*totals)
+
+
+@contextmanager
+def units_set(
+    layer: nn.Module,
+    units: Int[Tensor, "k"],
+    values: Float[Tensor, "k"] | float = 0.0,
+    where: Bool[Tensor, "h w"] | None = None,
+) -> Iterator[None]:
+    """Within the block a layer's units have these values, at all places or at some."""
+
+    def change(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+        changed = output.clone()
+        given = torch.as_tensor(values, dtype=output.dtype, device=output.device).view(-1, 1, 1)
+        given = given.expand_as(output[:, units])
+        there = output.new_ones(()).bool() if where is None else where.to(output.device)
+        changed[:, units] = torch.where(there, given, output[:, units])
+        return changed
+
+    hook = layer.register_forward_hook(change)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Of all pixels: on and concept together, each alone; sums of the units where concepts are."""
+
+    both: Float[Tensor, "units thresholds concepts"]
+    on: Float[Tensor, "units thresholds"]
+    concept: Float[Tensor, "concepts"]
+    pixels: int
+    sums: Float[Tensor, "units concepts"]
+
+    @classmethod
+    def of(
+        cls, subject: Subject, layer: nn.Module, inputs: Tensor, thresholds: Tensor
+    ) -> _Counts:
+        both, on, concept, pixels, sums = 0.0, 0.0, 0.0, 0, 0.0
+        for maps, images in _recorded(subject, layer, inputs):
+            masks = subject.masks(images)
+            wide = functional.interpolate(
+                maps, masks.shape[2:], mode="bilinear", align_corners=False
+            )
+            values = wide.transpose(0, 1).flatten(1)  # (units, pixels)
+            marks = masks.transpose(0, 1).flatten(1).to(values)  # (concepts, pixels)
+            lit = [(values > edge[:, None]).to(values) for edge in thresholds.T]
+            both = both + torch.stack([each @ marks.T for each in lit], 1).double()
+            on = on + torch.stack([each.sum(1) for each in lit], 1).double()
+            concept, sums = concept + marks.sum(1).double(), sums + (values @ marks.T).double()
+            pixels += marks.shape[1]
+        return cls(both, on, concept, pixels, sums)  # type: ignore[arg-type]
+
+    def iou(self) -> Float[Tensor, "units thresholds concepts"]:
+        union = self.on[..., None] + self.concept - self.both
+        return (self.both / union.clamp_min(1)).float().cpu()
+
+    def typical(self) -> Float[Tensor, "units concepts"]:
+        return (self.sums / self.concept).float().cpu()
+
+    def information(self) -> Float[Tensor, "units thresholds concepts"]:
+        """Mutual information of on and concept over their joint entropy; 0 where that is 0."""
+        on, concept = self.on[..., None], self.concept.expand_as(self.both)
+        on = on.expand_as(self.both)
+        cells = torch.stack(
+            [self.both, on - self.both, concept - self.both, self.pixels - on - concept + self.both]
+        )
+        joint = torch.special.entr(cells / self.pixels).sum(0)
+        alone = sum(
+            torch.special.entr(count / self.pixels) + torch.special.entr(1 - count / self.pixels)
+            for count in (on, concept)
+        )
+        return torch.where(joint > 0, (alone - joint) / joint.clamp_min(1e-300), 0.0)
+
+
+def _recorded(
+    subject: Subject, layer: nn.Module, inputs: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Maps of a layer and images, chunk by chunk."""
+    kept: list[Tensor] = []
+    for part in inputs.split(CHUNK):
+        hook = layer.register_forward_hook(lambda _, __, output: kept.append(output))
+        try:
+            images = subject.images_of(part)
+        finally:
+            hook.remove()
+        yield kept[-1], images
+        kept.clear()
+
+
+def _thresholds(
+    subject: Subject, layer: nn.Module, inputs: Tensor, shares: Sequence[float]
+) -> Float[Tensor, "units shares"]:
+    """Between a unit's largest values, so many, and the next smaller one.
+
+    Values that are equal, such as the zeros of rectifiers, stay on one side.
+    """
+    maps = torch.cat([maps for maps, _ in _recorded(subject, layer, inputs)])
+    values = maps.transpose(0, 1).flatten(1).sort(1).values.contiguous()
+    count = values.shape[1]
+    first = [count - min(count, math.ceil(share * count)) for share in shares]
+    least = values[:, first].contiguous()  # (units, shares): the least value above
+    below = values.gather(1, (torch.searchsorted(values, least) - 1).clamp_min(0))
+    # Nothing is below a unit's smallest value: then what is above it counts.
+    return torch.where(below < least, (below + least) / 2, least)
