@@ -157,6 +157,31 @@ class Walker(Protocol):
 
 
 @runtime_checkable
+class Differentiable(Protocol):
+    """A latent model whose shapes are numbers that follow the latent with gradients.
+
+    Latents can be found by optimisation in place of an encoder
+    (:func:`shapegen.core.latent_projection.project`).
+    """
+
+    choices: slice
+    """Entries of a latent that are a choice, such as a class, and not a number; may be empty."""
+
+    def generate(self, z: Tensor) -> Tensor:
+        """What :meth:`LatentModel.decode` makes shapes of: numbers ``(n, ...)`` of latents."""
+        ...
+
+    def targets(self, shapes: Any) -> Tensor:
+        """Shapes as such numbers.
+
+        Raises:
+            TypeError: Shapes of another kind.
+            ValueError: None, or of another size.
+        """
+        ...
+
+
+@runtime_checkable
 class Calibrated(Protocol):
     """A model with statistics of its training data (a fitted prior, a scale) in its buffers.
 

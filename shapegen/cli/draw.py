@@ -33,6 +33,35 @@ def check_format(extension: str) -> str:
     return name
 
 
+def rebuilt(model: GenerativeModel, shapes: Any, *, project: bool) -> Any:
+    """Shapes encoded, or projected into the latents, and decoded again.
+
+    Raises:
+        ValueError: The model cannot do it in this way.
+    """
+    import torch
+
+    from shapegen.base import Autoencoder, Differentiable, LatentModel
+    from shapegen.core.latent_projection import project as projected
+
+    if not project:
+        if isinstance(model, Autoencoder):
+            with torch.no_grad():
+                return model.reconstruct(shapes, rng=stream(0))
+        ways = "; --project finds latents" if isinstance(model, Differentiable) else ""
+        raise ValueError(f"{model.name} has no encoder and cannot reconstruct{ways}")
+    if not isinstance(model, LatentModel) or not isinstance(model, Differentiable):
+        raise ValueError(f"{model.name} has no latents that can be found by gradient descent")
+    rng = stream(0)
+    found = projected(
+        model.generate,
+        model.targets(shapes),
+        lambda n: model.sample_latent(n, rng=rng),
+        choices=model.choices,
+    )
+    return model.decode(found.latents)
+
+
 def seed_of(seed: int, index: int) -> int:
     """The seed of sample ``index`` of a run: the run's own for the first, a hash of both after.
 

@@ -61,23 +61,21 @@ def reconstruct(
     data: Annotated[Path, typer.Argument(help="A file of shapes.")],
     out: Out,
     n: Annotated[int | None, typer.Option("-n", "--count", min=1, help="Only the first.")] = None,
+    project: Annotated[
+        bool,
+        typer.Option("--project", help="Without an encoder: find latents by gradient descent."),
+    ] = False,
     format: Format = "auto",
     device: Device = "auto",
 ) -> None:
     """Encode shapes and decode them again: numbered files, and pairs.png to compare."""
-    import torch
-
-    from shapegen.base import Autoencoder
     from shapegen.cli import draw
     from shapegen.cli.pictures import write_pairs
 
     extension = draw.check_format(format)
     loaded = shapegen.load(model, device)
-    if not isinstance(loaded, Autoencoder):
-        raise ValueError(f"{loaded.name} has no encoder and cannot reconstruct")
     shapes = shapegen.read(data)[:n]
-    with torch.no_grad():
-        rebuilt = loaded.reconstruct(shapes, rng=draw.stream(0))
+    rebuilt = draw.rebuilt(loaded, shapes, project=project)
     with filling(out) as folder:
         draw.write_shapes(folder, draw.singles(rebuilt), extension, model=model, data=str(data))
         write_pairs(shapes, rebuilt, folder / "pairs.png")

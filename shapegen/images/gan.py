@@ -158,6 +158,25 @@ class GAN(LatentModel):
         drawn = labels_to_draw(n, labels, self.config.classes, rng=rng)
         return self.decode(self._latents(n, drawn, rng))
 
+    @property
+    def choices(self) -> slice:
+        """Where a latent has the weights of the classes."""
+        return slice(self.config.noise_dim, self.latent_dim)
+
+    def generate(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
+        """Pixels of latents, with gradients."""
+        pixels: Tensor = self.generator(z)
+        return pixels
+
+    def targets(self, shapes: Any) -> Float[Tensor, "n c h w"]:
+        """Pixels; labels are not looked at.
+
+        Raises:
+            TypeError: No images.
+            ValueError: None, or of another size.
+        """
+        return checked_pixels(shapes, self.config.channels, self.config.size)
+
     @torch.no_grad()
     def decode(
         self, z: Float[Tensor, "n latent"], *, rng: torch.Generator | None = None
@@ -167,7 +186,7 @@ class GAN(LatentModel):
         Raises:
             ValueError: Latents of another shape, or not finite.
         """
-        pixels = made_pixels(self, self.generator, z, self.latent_dim)
+        pixels = made_pixels(self, self.generate, z, self.latent_dim)
         if not self.config.classes:
             return Images(pixels)
         return Images(pixels, z[:, self.config.noise_dim :].argmax(1).cpu())

@@ -192,6 +192,20 @@ class InfoGAN(LatentModel):
         """Draw noise from N(0, I), categories all alike, continuous codes from U(-1, 1)."""
         return self._drawn(n, rng)[0]
 
+    @property
+    def choices(self) -> slice:
+        """Where a latent has the weights of the categories."""
+        return slice(self.config.noise_dim, self.config.noise_dim + self.config.categories)
+
+    def generate(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
+        """Pixels of latents, with gradients."""
+        pixels: Tensor = self.generator(z)
+        return pixels
+
+    def targets(self, shapes: Any) -> Float[Tensor, "n c h w"]:
+        """As :meth:`prepare`."""
+        return self.prepare(shapes)
+
     @torch.no_grad()
     def decode(
         self, z: Float[Tensor, "n latent"], *, rng: torch.Generator | None = None
@@ -201,7 +215,7 @@ class InfoGAN(LatentModel):
         Raises:
             ValueError: Latents of another shape, or not finite.
         """
-        pixels = made_pixels(self, self.generator, z, self.latent_dim)
+        pixels = made_pixels(self, self.generate, z, self.latent_dim)
         first = self.config.noise_dim
         weights = z[:, first : first + self.config.categories]
         return Images(pixels, weights.argmax(1).cpu())

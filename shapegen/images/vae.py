@@ -200,6 +200,16 @@ class VAE(Autoencoder):
         latent_walks.check_codes(z, self.latent_dim)
         return Images(self.head.mean(self._outputs(z)))
 
+    choices: ClassVar[slice] = slice(0, 0)
+
+    def generate(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
+        """Pixels of mean images, with gradients."""
+        return self.head.mean(self.decoder(z))
+
+    def targets(self, shapes: Any) -> Float[Tensor, "n c h w"]:
+        """As :meth:`prepare`."""
+        return self.prepare(shapes)
+
     def draw(self, z: Float[Tensor, "n latent"], *, rng: torch.Generator | None = None) -> Images:
         """Images drawn from the distribution that codes decode to."""
         latent_walks.check_codes(z, self.latent_dim)
