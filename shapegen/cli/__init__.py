@@ -7,7 +7,17 @@ from typing import Any
 
 import typer
 
-from shapegen.cli import assets, data, demo, edit, generate, lab, learn, measure  # noqa: F401 - verbs
+from shapegen.cli import (  # noqa: F401 - verbs
+    assets,
+    data,
+    demo,
+    dissect,
+    edit,
+    generate,
+    lab,
+    learn,
+    measure,
+)
 from shapegen.cli.app import app as app
 
 

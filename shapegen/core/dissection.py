@@ -1,7 +1,7 @@
 r"""What single units of a network stand for, and what becomes of its images without them.
 
-A unit is a channel of a layer. Where its map, enlarged to the image, is above a threshold, it is on;
-how well that agrees with where a concept is, the intersection over the union of the two says:
+A unit is a channel of a layer. It is on where its map, enlarged to the image, is above a
+threshold; the intersection over the union says how well that agrees with where a concept is:
 
 .. math:: \mathrm{IoU}_{u,c} = \frac{|\{a_u > t_{u,c}\} \cap s_c|}{|\{a_u > t_{u,c}\} \cup s_c|}
 
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Masks = Callable[[Tensor], Tensor]
-"""From images ``(n, c, h, w)`` to where each concept is, ``(n, concepts, h, w)``, true or false."""
+"""From images ``(n, c, h, w)`` to where concepts are, ``(n, concepts, h, w)`` of bool."""
 SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
 """Of a unit's values that its threshold may leave above it."""
 CHUNK = 128
@@ -51,20 +51,18 @@ class Subject:
         outputs = (self.run or self.network)(inputs)
         return inputs if self.images == "inputs" else outputs
 
-    def module(self, inputs: Tensor) -> nn.Module:
-        """The layer itself.
+    def located(self, inputs: Tensor) -> tuple[nn.Module, tuple[int, ...]]:
+        """The layer itself, and its maps' ``(units, h, w)``.
 
         Raises:
             ValueError: It gives no maps; the message names the layers that do.
         """
         found = map_layers(self, inputs[:1])
-        for name, (module, _) in found.items():
-            if self.layer in (name, module):
-                return module
+        for name, each in found.items():
+            if self.layer in (name, each[0]):
+                return each
         what = repr(self.layer) if isinstance(self.layer, str) else type(self.layer).__name__
-        units = (
-            f"{name} ({' x '.join(map(str, shape))})" for name, (_, shape) in found.items()
-        )
+        units = (f"{name} ({' x '.join(map(str, shape))})" for name, (_, shape) in found.items())
         raise ValueError(
             f"no layer {what} gives maps of units; accepted: {', '.join(units) or 'none'}"
         )
@@ -94,6 +92,8 @@ class Effect:
     after: Float[Tensor, "concepts"]
     kept: Float[Tensor, "concepts"]
     """Of those before, how many are still there, each at its place."""
+    pixels: int
+    """All that were looked at, of any concept or none."""
 
     @property
     def removed(self) -> Float[Tensor, "concepts"]:
@@ -153,7 +153,7 @@ def dissect(
         raise ValueError(f"shares must be between 0 and 1; got {list(shares)}")
     if len(inputs) < 2:
         raise ValueError(f"at least 2 inputs are needed to dissect a layer; got {len(inputs)}")
-    module = subject.module(inputs)
+    module, _ = subject.located(inputs)
     chosen_on, measured_on = (inputs, inputs) if len(shares) == 1 else (inputs[::2], inputs[1::2])
     thresholds = _thresholds(subject, module, chosen_on, shares)  # (units, shares)
     counts = _Counts.of(subject, module, chosen_on, thresholds)
@@ -188,17 +188,18 @@ def effect(
     """
     if subject.images == "inputs":
         raise ValueError("units are set to see what becomes of outputs; the masks are of inputs")
-    module, totals = subject.module(inputs), torch.zeros(())
+    (module, _), totals, pixels = subject.located(inputs), torch.zeros(()), 0
     for part in inputs.split(CHUNK):
         before = subject.masks(subject.images_of(part))
         with units_set(module, units, values, where):
             after = subject.masks(subject.images_of(part))
         counted = torch.stack([before, after, before & after])
+        area = before.new_ones(before.shape[2:])
         if where is not None:
             area = functional.interpolate(where[None, None].float(), before.shape[2:])[0, 0] > 0
-            counted = counted & area
-        totals = totals + counted.sum((1, 3, 4)).double().cpu()
-    return Effect(*totals)
+        totals = totals + (counted & area.to(counted)).sum((1, 3, 4)).double().cpu()
+        pixels += len(part) * int(area.sum())
+    return Effect(*totals, pixels=pixels)
 
 
 @contextmanager
@@ -236,9 +237,7 @@ class _Counts:
     sums: Float[Tensor, "units concepts"]
 
     @classmethod
-    def of(
-        cls, subject: Subject, layer: nn.Module, inputs: Tensor, thresholds: Tensor
-    ) -> _Counts:
+    def of(cls, subject: Subject, layer: nn.Module, inputs: Tensor, thresholds: Tensor) -> _Counts:
         both, on, concept, pixels, sums = 0.0, 0.0, 0.0, 0, 0.0
         for maps, images in _recorded(subject, layer, inputs):
             masks = subject.masks(images)
@@ -266,7 +265,12 @@ class _Counts:
         on, concept = self.on[..., None], self.concept.expand_as(self.both)
         on = on.expand_as(self.both)
         cells = torch.stack(
-            [self.both, on - self.both, concept - self.both, self.pixels - on - concept + self.both]
+            [
+                self.both,
+                on - self.both,
+                concept - self.both,
+                self.pixels - on - concept + self.both,
+            ]
         )
         joint = torch.special.entr(cells / self.pixels).sum(0)
         alone = sum(

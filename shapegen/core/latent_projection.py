@@ -66,7 +66,7 @@ def project(
     generate: Map,
     targets: Float[Tensor, "n *shape"],
     draw: Callable[[int], Tensor],
-    options: ProjectionOptions = ProjectionOptions(),  # noqa: B008 - frozen
+    options: ProjectionOptions = ProjectionOptions(),
     *,
     features: Map | None = None,
     choices: slice = NOWHERE,
@@ -130,13 +130,15 @@ def _searched(
         better = found < lowest
         lowest = torch.where(better, found, lowest)
         best = torch.where(better[:, None], z.detach(), best)
-        residual = errors.detach() if residual is None else torch.where(
-            better, errors.detach(), residual
+        residual = (
+            errors.detach() if residual is None else torch.where(better, errors.detach(), residual)
         )
         gradient[:, choices] = 0
         z.grad = gradient
         share = step / max(1, options.steps)
-        optimizer.param_groups[0]["lr"] = options.learning_rate * (1 + math.cos(math.pi * share)) / 2
+        optimizer.param_groups[0]["lr"] = (
+            options.learning_rate * (1 + math.cos(math.pi * share)) / 2
+        )
         optimizer.step()
     assert residual is not None
     winner = lowest.view(-1, options.restarts).argmin(1, keepdim=True)

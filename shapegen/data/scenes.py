@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 SIZE = 32
 """Height and width of a scene in pixels."""
 CONCEPTS = ("sky", "meadow", "sun", "cloud", "tree", "house")
-"""Parts of scenes, in the order in which masks have them; those from the third on may be absent."""
+"""Parts of scenes, in the order of their masks; those from the third on may be absent."""
 ALWAYS = 2
 """Parts that no scene lacks."""
 COLOURS = (

@@ -30,8 +30,8 @@ class AttributeFigures:
 
     share: float
     """Of samples that have the attribute by themselves."""
-    length: float
-    """Of the direction."""
+    direction: Float[Tensor, "latent"]
+    """What is added."""
     gained: float
     """Share of samples without the attribute that have it once the direction is added."""
     lost: float
@@ -39,6 +39,11 @@ class AttributeFigures:
     gained_at_random: float
     """As ``gained``, of random directions of equal length."""
     lost_at_random: float
+
+    @property
+    def length(self) -> float:
+        """Of the direction."""
+        return float(self.direction.norm())
 
 
 def attribute_direction(
@@ -98,7 +103,7 @@ def attribute_figures(
     gained, lost = shares(found)
     return AttributeFigures(
         share=float(having.float().mean()),
-        length=float(found.norm()),
+        direction=found,
         gained=gained,
         lost=lost,
         gained_at_random=float(at_random[0]),

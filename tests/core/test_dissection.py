@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from shapegen.core.dissection import (
     SHARES,
     Dissection,
@@ -17,7 +19,6 @@ from shapegen.core.dissection import (
     map_layers,
     units_set,
 )
-from torch import Tensor, nn
 
 PARTS, UNITS, SIDE = 3, 8, 8
 ORDER = torch.tensor([5, 1, 6])
@@ -111,7 +112,7 @@ def test_agreement_and_information_against_counting(inputs: Tensor) -> None:
             torch.testing.assert_close(found.typical[unit, part], mean)
 
 
-def test_the_best_threshold_has_the_largest_share_of_information(inputs: Tensor) -> None:
+def test_the_best_threshold_has_the_largest_share_of_information() -> None:
     """Units that are brighter inside the part than ever outside: thresholds lie between."""
     maps = torch.rand(60, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     there = torch.zeros(60, 1, 8, 8, dtype=torch.bool)
@@ -135,6 +136,7 @@ def test_a_part_is_gone_without_its_unit_and_stays_without_others(inputs: Tensor
     none = effect(subject("maps"), inputs, idle)
     assert torch.equal(none.removed, torch.zeros(PARTS, dtype=torch.float64))
     assert none.before[0] == 40 * 9 * 4
+    assert none.pixels == 40 * 16 * 16
 
 
 def test_a_part_is_where_its_unit_is_set(inputs: Tensor) -> None:
@@ -142,7 +144,7 @@ def test_a_part_is_where_its_unit_is_set(inputs: Tensor) -> None:
     where[2:4, 5:8] = True
     high = torch.tensor([3.0])
     found = effect(subject("maps"), inputs, ORDER[1:2], high, where)
-    assert found.after[1] == 40 * 6 * 4
+    assert found.after[1] == found.pixels == 40 * 6 * 4
     assert found.before[1] < found.after[1]
     assert torch.equal(found.after[[0, 2]], found.before[[0, 2]])
     everywhere = effect(subject("maps"), inputs, ORDER[1:2], high)
@@ -150,7 +152,7 @@ def test_a_part_is_where_its_unit_is_set(inputs: Tensor) -> None:
 
 
 def test_pixels_that_moved_are_not_kept() -> None:
-    found = Effect(*torch.tensor([[10.0, 20, 30], [8, 25, 30], [5, 20, 15]]))
+    found = Effect(*torch.tensor([[10.0, 20, 30], [8, 25, 30], [5, 20, 15]]), pixels=60)
     torch.testing.assert_close(found.removed, torch.tensor([0.2, -0.25, 0.0]))
     assert found.changed_elsewhere(0) == pytest.approx(1 - 35 / 50)
     assert found.changed_elsewhere(2) == pytest.approx(1 - 25 / 30)

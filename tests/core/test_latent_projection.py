@@ -70,7 +70,7 @@ def test_a_target_does_not_depend_on_those_beside_it() -> None:
 
 
 def test_restarts_leave_a_valley_that_is_not_the_deepest() -> None:
-    """Two valleys, at -1 and 2, the second one deeper: a search from the nearer start misses it."""
+    """Two valleys, at -1 and 2, the second one deeper: one search from the left misses it."""
 
     def bumps(z: Tensor) -> Tensor:
         return torch.where(z < 0.4, (z + 1).square() + 0.3, (z - 2).square())

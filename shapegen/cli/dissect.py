@@ -1,0 +1,122 @@
+"""The verb that takes a generator apart."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import shapegen
+from shapegen.cli.app import app
+from shapegen.cli.folders import filling
+
+if TYPE_CHECKING:
+    from shapegen.core.dissection import Masks, Subject
+    from shapegen.metrics.dissection_figures import LayerFigures, PartFigures
+
+TRAINING_SCENES = 500
+
+
+@app.command()
+def dissect(
+    model: Annotated[str, typer.Argument(help="A run's folder or a .safetensors file.")],
+    layer: Annotated[str, typer.Option("--layer", help="Name of a layer whose output is maps.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of figures and pictures.")],
+    n: Annotated[int, typer.Option("-n", "--count", min=4, help="Samples to look at.")] = 1000,
+    units: Annotated[
+        int, typer.Option("--units", min=1, help="How many are removed at once, for each part.")
+    ] = 10,
+    segmenter: Annotated[
+        bool,
+        typer.Option("--segmenter", help="Find parts by a network trained here, not by colour."),
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="The same gives the same.")] = 0,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Find the units of a generator of scenes that stand for their parts, and remove them.
+
+    The model is that of configs/gan_scenes.yaml, or its like: parts are known of the set `scenes`.
+    Into the folder go figures.json, a picture a part and index.html.
+    """
+    from shapegen.cli import draw
+    from shapegen.data.scenes import CONCEPTS
+    from shapegen.metrics.dissection_figures import layer_figures
+    from shapegen.view.dissection import write_dissection
+
+    loaded = shapegen.load(model, device)
+    rng = draw.stream(seed)
+    subject = _subject(loaded, layer, segmenter)
+    z = loaded.sample_latent(n, rng=rng)
+    figures = layer_figures(subject, z, CONCEPTS, units=units, rng=rng)
+    with filling(out) as folder:
+        title = f"{model}, {layer}"
+        write_dissection(folder, subject, z, figures, title=title, rng=rng)
+        text = json.dumps(_lines(figures, layer, n), indent=1, allow_nan=False)
+        (folder / "figures.json").write_text(text + "\n")
+    for part in figures.parts:
+        typer.echo(
+            f"{part.part:8} IoU {part.iou:.3f}  removed {part.removed:.3f}  "
+            f"at random {part.removed_at_random:.3f}  elsewhere {part.changed_elsewhere:.3f}"
+        )
+    typer.echo(f"{out}")
+
+
+def _subject(model: Any, layer: str, segmenter: bool) -> Subject:
+    """The model's layer, and the parts of scenes.
+
+    Raises:
+        ValueError: The model makes no colour images of latents, or has no such layer.
+    """
+    from shapegen.base import Differentiable, LatentModel
+    from shapegen.core.dissection import Subject
+    from shapegen.data.scenes import scene_masks
+
+    if not isinstance(model, LatentModel) or not isinstance(model, Differentiable):
+        raise ValueError(f"{model.name} does not make numbers of latents: it cannot be dissected")
+    z = model.sample_latent(1)
+    shape = tuple(model.generate(z).shape[1:])
+    if len(shape) != 3 or shape[0] != 3:
+        raise ValueError(
+            "parts are known of scenes, which are images in colour; "
+            f"{model.name} makes {' x '.join(map(str, shape))}"
+        )
+    masks = _fitted(next(model.parameters()).device) if segmenter else scene_masks
+    subject = Subject(model, layer, masks, run=model.generate)
+    subject.located(z)
+    return subject
+
+
+def _fitted(device: Any) -> Masks:
+    from shapegen.data.scenes import scene_masks, scenes
+    from shapegen.images.segmenter import fitted_segmenter
+
+    pixels = scenes(TRAINING_SCENES).pixels.to(device)
+    return fitted_segmenter(pixels, scene_masks(pixels)).masks
+
+
+def _lines(figures: LayerFigures, layer: str, n: int) -> dict[str, Any]:
+    """What figures.json holds; null for what is not defined."""
+    return {
+        "layer": layer,
+        "units": len(figures.dissection.iou),
+        "samples": n,
+        "explained": figures.explained,
+        "parts": {part.part: _line(part) for part in figures.parts},
+        "iou": figures.dissection.iou.tolist(),
+    }
+
+
+def _line(part: PartFigures) -> dict[str, Any]:
+    names = ("present", "iou", "removed", "removed_at_random", "changed_elsewhere")
+    numbers = {name: getattr(part, name) for name in (*names, "before", "inserted")}
+    line: dict[str, Any] = {
+        name: value if math.isfinite(value) else None for name, value in numbers.items()
+    }
+    line["units"] = list(part.units)
+    found = part.arithmetic
+    names = ("share", "length", "gained", "lost", "gained_at_random", "lost_at_random")
+    line["arithmetic"] = found and {name: getattr(found, name) for name in names}
+    return line
