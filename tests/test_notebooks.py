@@ -14,6 +14,13 @@ from PIL import Image
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "viewers" / "notebooks"
 PICTURES = {
     "divergences": {"divergences.png"},
+    "gan": {
+        "best_discriminator.png",
+        "losses.png",
+        "dirac.png",
+        "vanishing.png",
+        "ring.png",
+    },
     "autoencoder": {"reconstructions.png", "plane.png", "noise_decoded.png"},
     "variational_autoencoder": {"manifold.png", "plane.png", "walk_and_samples.png"},
 }
@@ -42,6 +49,21 @@ def test_a_notebook_runs(
 ) -> None:
     run(name, tmp_path, monkeypatch, "--epochs", "5")
     assert "nearest codes in the plane: 0." in capsys.readouterr().out
+
+
+def test_the_game_as_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = run("gan", tmp_path, monkeypatch, "--steps", "20")
+    # A trained discriminator is that of the densities, where there are samples.
+    assert left["apart"] < 0.05
+    # Samples that only have to be likely are one point.
+    assert left["alone"] < 1e-3
+    # (1 - D) / D at D = .01.
+    assert left["ratio"] == pytest.approx(99)
+    # The plain game leaves its equilibrium, the cured ones reach it.
+    assert left["ends"]["plain game"] > 2**0.5
+    assert left["ends"]["R1, gamma .3"] < 0.05
+    assert left["ends"]["consensus, .6"] < 0.05
+    assert set(left["results"]) == {"plain", "saturating", "R1"}
 
 
 def test_divergences_fit_what_they_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,14 +264,8 @@ class _Counts:
         """Mutual information of on and concept over their joint entropy; 0 where that is 0."""
         on, concept = self.on[..., None], self.concept.expand_as(self.both)
         on = on.expand_as(self.both)
-        cells = torch.stack(
-            [
-                self.both,
-                on - self.both,
-                concept - self.both,
-                self.pixels - on - concept + self.both,
-            ]
-        )
+        neither = self.pixels - on - concept + self.both
+        cells = torch.stack([self.both, on - self.both, concept - self.both, neither])
         joint = torch.special.entr(cells / self.pixels).sum(0)
         alone = sum(
             torch.special.entr(count / self.pixels) + torch.special.entr(1 - count / self.pixels)

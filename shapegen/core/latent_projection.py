@@ -135,10 +135,8 @@ def _searched(
         )
         gradient[:, choices] = 0
         z.grad = gradient
-        share = step / max(1, options.steps)
-        optimizer.param_groups[0]["lr"] = (
-            options.learning_rate * (1 + math.cos(math.pi * share)) / 2
-        )
+        slope = (1 + math.cos(math.pi * step / max(1, options.steps))) / 2
+        optimizer.param_groups[0]["lr"] = slope * options.learning_rate
         optimizer.step()
     assert residual is not None
     winner = lowest.view(-1, options.restarts).argmin(1, keepdim=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import Normal
 from torch.nn.functional import logsigmoid
 
 from shapegen.core.adversarial import Kind, discriminator_loss, generator_loss
@@ -99,6 +101,43 @@ def test_gradients_of_the_generator_do_not_vanish() -> None:
     torch.testing.assert_close(gradient, torch.tensor([-0.99]))
     (saturating,) = torch.autograd.grad(generator_loss(fake, "saturating"), fake)
     torch.testing.assert_close(saturating, torch.tensor([-0.01]))
+
+
+def moved(judge: Callable[[Tensor, Normal], Tensor]) -> tuple[float, float]:
+    """Mean and spread of a Gaussian generator after descent on a loss of its samples.
+
+    Args:
+        judge: From samples, and from the density that they have as a fact, to the loss.
+    """
+    shares = (torch.arange(64, dtype=torch.float64) + 0.5) / 64
+    noise = Normal(0.0, 1.0).icdf(shares)
+    mean, log_spread = (torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in range(2))
+    optimizer = torch.optim.Adam([mean, log_spread], lr=0.02)
+    for _ in range(600):
+        optimizer.zero_grad()
+        density = Normal(mean.detach(), log_spread.detach().exp())
+        judge(mean + log_spread.exp() * noise, density).backward()
+        optimizer.step()
+    return float(mean.detach()), float(log_spread.detach().exp())
+
+
+def test_a_judge_of_the_data_alone_leaves_one_point() -> None:
+    """Why adversarial: samples that are only to be likely all go to the mode."""
+    data = Normal(torch.tensor(1.0, dtype=torch.float64), 0.7)
+    mean, spread = moved(lambda samples, _: -data.log_prob(samples).mean())
+    assert mean == pytest.approx(1.0, abs=0.01)
+    assert spread < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["non_saturating", "saturating"])
+def test_the_best_discriminator_keeps_the_spread(kind: Kind) -> None:
+    """It knows the generator too: log p - log q, renewed at every step."""
+    data = Normal(torch.tensor(1.0, dtype=torch.float64), 0.7)
+    mean, spread = moved(
+        lambda samples, made: generator_loss(data.log_prob(samples) - made.log_prob(samples), kind)
+    )
+    assert mean == pytest.approx(1.0, abs=0.03)
+    assert spread == pytest.approx(0.7, abs=0.03)
 
 
 def test_the_minimax_game_has_one_value() -> None:

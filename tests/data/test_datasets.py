@@ -38,10 +38,10 @@ def test_a_recipe_is_complete_and_has_a_card(path: Path) -> None:
 
 
 def test_every_data_set_has_a_recipe() -> None:
-    assert len(RECIPES) == 10
+    assert len(RECIPES) == 11
     made = [
         yaml.safe_load((DATASETS / f"{name}/recipe.yaml").read_text())["sets"]
-        for name in ("furniture", "graphs", "digits")
+        for name in ("furniture", "graphs", "digits", "scenes")
     ]
     assert {name for sets in made for name in sets} == catalog().keys()
 

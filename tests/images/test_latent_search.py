@@ -62,9 +62,8 @@ def test_latents_of_a_models_own_images_are_found(name: str) -> None:
 def trained() -> GAN:
     """A GAN of digits after two hundred steps."""
     with seeded(0):
-        model = GAN(
-            GANConfig(size=(8, 8), noise_dim=16, hidden=(16, 32), game=GameOptions(r1=1, lazy=4))
-        )
+        sizes: dict[str, Any] = {"size": (8, 8), "noise_dim": 16, "hidden": (16, 32)}
+        model = GAN(GANConfig(**sizes, game=GameOptions(r1=1.0, lazy=4)))
     batch = model.prepare(digits(1024))
     objectives = model.objectives(rng=torch.Generator().manual_seed(0))
     optimizers = [
