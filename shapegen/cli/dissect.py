@@ -14,10 +14,11 @@ from shapegen.cli.app import app
 from shapegen.cli.folders import filling
 
 if TYPE_CHECKING:
-    from shapegen.core.dissection import Masks, Subject
+    from shapegen.core.units import Masks, Subject
     from shapegen.metrics.dissection_figures import LayerFigures, PartFigures
 
-TRAINING_SCENES = 500
+TRAINING_SCENES, TRAINING_STEPS = 500, 300
+"""Of the segmenter."""
 
 
 @app.command()
@@ -71,7 +72,7 @@ def _subject(model: Any, layer: str, segmenter: bool) -> Subject:
         ValueError: The model makes no colour images of latents, or has no such layer.
     """
     from shapegen.base import Differentiable, LatentModel
-    from shapegen.core.dissection import Subject
+    from shapegen.core.units import Subject
     from shapegen.data.scenes import scene_masks
 
     if not isinstance(model, LatentModel) or not isinstance(model, Differentiable):
@@ -94,7 +95,7 @@ def _fitted(device: Any) -> Masks:
     from shapegen.images.segmenter import fitted_segmenter
 
     pixels = scenes(TRAINING_SCENES).pixels.to(device)
-    return fitted_segmenter(pixels, scene_masks(pixels)).masks
+    return fitted_segmenter(pixels, scene_masks(pixels), steps=TRAINING_STEPS).masks
 
 
 def _lines(figures: LayerFigures, layer: str, n: int) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from shapegen.core.dissection import Dissection, Subject, dissect, effect
+from shapegen.core.dissection import Dissection, dissect, effect
+from shapegen.core.units import Subject
 from shapegen.metrics.attributes import AttributeFigures, attribute_figures
 
 LEAST = 0.005

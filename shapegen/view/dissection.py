@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from shapegen.core.dissection import Subject, units_set
+from shapegen.core.units import Subject, units_set
 from shapegen.formats.png import write_png
 from shapegen.images.images import Images
 from shapegen.metrics.dissection_figures import LayerFigures, PartFigures, is_there

@@ -111,14 +111,14 @@ def moved(judge: Callable[[Tensor, Normal], Tensor]) -> tuple[float, float]:
     """
     shares = (torch.arange(64, dtype=torch.float64) + 0.5) / 64
     noise = Normal(0.0, 1.0).icdf(shares)
-    mean, log_spread = (torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in range(2))
-    optimizer = torch.optim.Adam([mean, log_spread], lr=0.02)
+    mean, spread = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (0.0, 1.0))
+    optimizer = torch.optim.Adam([mean, spread], lr=0.02)
     for _ in range(600):
         optimizer.zero_grad()
-        density = Normal(mean.detach(), log_spread.detach().exp())
-        judge(mean + log_spread.exp() * noise, density).backward()
+        density = Normal(mean.detach(), spread.detach().abs().clamp_min(1e-9))
+        judge(mean + spread * noise, density).backward()
         optimizer.step()
-    return float(mean.detach()), float(log_spread.detach().exp())
+    return float(mean.detach()), abs(float(spread.detach()))
 
 
 def test_a_judge_of_the_data_alone_leaves_one_point() -> None:

@@ -9,16 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from shapegen.core.dissection import (
-    SHARES,
-    Dissection,
-    Effect,
-    Subject,
-    dissect,
-    effect,
-    map_layers,
-    units_set,
-)
+from shapegen.core.dissection import SHARES, Dissection, Effect, dissect, effect
+from shapegen.core.units import Subject, map_layers, units_set
 
 PARTS, UNITS, SIDE = 3, 8, 8
 ORDER = torch.tensor([5, 1, 6])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from shapegen.core.dissection import Subject
+from shapegen.core.units import Subject
 from shapegen.data.scenes import COLOURS, CONCEPTS, scene_masks
 from shapegen.metrics.dissection_figures import is_there, layer_figures, usual_place
 

@@ -38,14 +38,14 @@ rng = torch.Generator().manual_seed(0)
 data, made = Normal(-1.0, 0.6), Normal(1.0, 0.9)
 
 # %% One player is not enough: samples that only have to be likely all go to the mode
-mean, log_spread = (torch.zeros((), requires_grad=True) for _ in range(2))
+mean, spread = (torch.tensor(x, requires_grad=True) for x in (0.0, 1.0))
 noise = torch.randn(256, generator=rng)
-optimizer = torch.optim.Adam([mean, log_spread], lr=0.05)
+optimizer = torch.optim.Adam([mean, spread], lr=0.05)
 for _ in range(300):
     optimizer.zero_grad()
-    (-data.log_prob(mean + log_spread.exp() * noise)).mean().backward()
+    (-data.log_prob(mean + spread * noise)).mean().backward()
     optimizer.step()
-alone = float(log_spread.detach().exp())
+alone = abs(float(spread.detach()))
 print(f"likely samples: around {float(mean.detach()):.2f}, with a spread of {alone:.1g}")
 
 # %% What the second player learns: log p - log q, so that D = p / (p + q)
