@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,10 @@ from shapegen.cli.app import app
 from shapegen.cli.folders import filling
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from shapegen.base import GenerativeModel
     from shapegen.core.units import Masks, Subject
     from shapegen.metrics.dissection_figures import LayerFigures, PartFigures
 
@@ -47,10 +52,8 @@ def dissect(
     from shapegen.metrics.dissection_figures import layer_figures
     from shapegen.view.dissection import write_dissection
 
-    loaded = shapegen.load(model, device)
     rng = draw.stream(seed)
-    subject = _subject(loaded, layer, segmenter)
-    z = loaded.sample_latent(n, rng=rng)
+    subject, z = _opened(shapegen.load(model, device), layer, n, segmenter, rng)
     figures = layer_figures(subject, z, CONCEPTS, units=units, rng=rng)
     with filling(out) as folder:
         title = f"{model}, {layer}"
@@ -65,8 +68,10 @@ def dissect(
     typer.echo(f"{out}")
 
 
-def _subject(model: Any, layer: str, segmenter: bool) -> Subject:
-    """The model's layer, and the parts of scenes.
+def _opened(
+    model: GenerativeModel, layer: str, n: int, segmenter: bool, rng: torch.Generator
+) -> tuple[Subject, Tensor]:
+    """The model's layer with the parts of scenes, and samples of its latents.
 
     Raises:
         ValueError: The model makes no colour images of latents, or has no such layer.
@@ -77,20 +82,21 @@ def _subject(model: Any, layer: str, segmenter: bool) -> Subject:
 
     if not isinstance(model, LatentModel) or not isinstance(model, Differentiable):
         raise ValueError(f"{model.name} does not make numbers of latents: it cannot be dissected")
-    z = model.sample_latent(1)
-    shape = tuple(model.generate(z).shape[1:])
+    z = model.sample_latent(n, rng=rng)
+    shape = tuple(model.generate(z[:1]).shape[1:])
     if len(shape) != 3 or shape[0] != 3:
         raise ValueError(
             "parts are known of scenes, which are images in colour; "
             f"{model.name} makes {' x '.join(map(str, shape))}"
         )
-    masks = _fitted(next(model.parameters()).device) if segmenter else scene_masks
-    subject = Subject(model, layer, masks, run=model.generate)
-    subject.located(z)
-    return subject
+    subject = Subject(model, layer, scene_masks, run=model.generate)
+    subject.located(z)  # a wrong name is told before anything is trained
+    if segmenter:
+        subject = replace(subject, masks=_fitted(z.device))
+    return subject, z
 
 
-def _fitted(device: Any) -> Masks:
+def _fitted(device: torch.device) -> Masks:
     from shapegen.data.scenes import scene_masks, scenes
     from shapegen.images.segmenter import fitted_segmenter
 
@@ -111,8 +117,8 @@ def _lines(figures: LayerFigures, layer: str, n: int) -> dict[str, Any]:
 
 
 def _line(part: PartFigures) -> dict[str, Any]:
-    names = ("present", "iou", "removed", "removed_at_random", "changed_elsewhere")
-    numbers = {name: getattr(part, name) for name in (*names, "before", "inserted")}
+    shares = ("present", "iou", "removed", "removed_at_random", "changed_elsewhere")
+    numbers = {name: getattr(part, name) for name in (*shares, "before", "inserted")}
     line: dict[str, Any] = {
         name: value if math.isfinite(value) else None for name, value in numbers.items()
     }

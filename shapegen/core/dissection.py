@@ -134,7 +134,8 @@ def effect(
             area = functional.interpolate(where[None, None].float(), before.shape[2:])[0, 0] > 0
         totals = totals + (counted & area.to(counted)).sum((1, 3, 4)).double().cpu()
         pixels += len(part) * int(area.sum())
-    return Effect(*totals, pixels=pixels)
+    before, after, kept = totals
+    return Effect(before, after, kept, pixels)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ class _Counts:
 
     @classmethod
     def of(cls, subject: Subject, layer: nn.Module, inputs: Tensor, thresholds: Tensor) -> _Counts:
-        both, on, concept, pixels, sums = 0.0, 0.0, 0.0, 0, 0.0
+        both, on, concept, sums = (torch.zeros((), device=thresholds.device) for _ in range(4))
+        pixels = 0
         for maps, images in recorded(subject, layer, inputs):
             masks = subject.masks(images)
             wide = functional.interpolate(
@@ -162,7 +164,7 @@ class _Counts:
             on = on + torch.stack([each.sum(1) for each in lit], 1).double()
             concept, sums = concept + marks.sum(1).double(), sums + (values @ marks.T).double()
             pixels += marks.shape[1]
-        return cls(both, on, concept, pixels, sums)  # type: ignore[arg-type]
+        return cls(both, on, concept, pixels, sums)
 
     def iou(self) -> Float[Tensor, "units thresholds concepts"]:
         union = self.on[..., None] + self.concept - self.both
