@@ -8,9 +8,9 @@ from shapegen.data.furniture import CATEGORIES, furniture
 from shapegen.data.graph_sets import GRAPH_SETS, make_graphs
 from shapegen.data.image_sets import digits, furniture_images
 from shapegen.data.point_sets import POINTS, sample_part_trees
+from shapegen.data.scenes import CONCEPTS, scenes
 from shapegen.data.voxel_sets import SIZE, voxelise_part_trees
 from shapegen.fields.voxels import Voxels
-from shapegen.data.scenes import CONCEPTS, scenes
 from shapegen.graphs.graphs import Graphs
 from shapegen.images.images import Images
 from shapegen.points.point_clouds import PointClouds
