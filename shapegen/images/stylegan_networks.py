@@ -20,6 +20,7 @@ from torch.nn import functional
 from shapegen.core.equalised import EqualisedConv2d, EqualisedLinear, equalised_head
 from shapegen.core.gan_nets import SLOPE
 from shapegen.core.nets import Size
+from shapegen.core.noise import standard_normal
 from shapegen.core.style import (
     MappingNetwork,
     Modulation,
@@ -85,7 +86,8 @@ class Synthesis(nn.Module):
         outputs: Outputs,
     ) -> None:
         super().__init__()
-        self.start = nn.Parameter(torch.empty(1, widths[0], *sizes[0]))
+        first = (1, widths[0], *sizes[0])
+        self.start = nn.Parameter(standard_normal(first, like=torch.empty(0)))
         layers = [StyleLayer(widths[0], widths[0], style_dim, sizes[0], modulation=modulation)]
         for (channel, width), size in zip(itertools.pairwise(widths), sizes[1:], strict=True):
             for inputs, double in ((channel, True), (width, False)):
@@ -104,7 +106,6 @@ class Synthesis(nn.Module):
         self.shortcuts = nn.ModuleList(
             EqualisedConv2d(channel, width, 1, gain=1.0, bias=False) for channel, width in pairs
         )
-        nn.init.normal_(self.start)
 
     def forward(
         self,
