@@ -18,6 +18,15 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "softplus": nn.Softplus,
 }
 Size = tuple[int, int]
+Norm = Literal["none", "batch", "instance"]
+"""Of images: over a batch of them, or of every single one."""
+
+
+def norm_layers(norm: Norm, channels: int) -> list[nn.Module]:
+    """The layer that a norm of images is, or none."""
+    if norm == "none":
+        return []
+    return [nn.BatchNorm2d(channels) if norm == "batch" else nn.InstanceNorm2d(channels)]
 
 
 def mlp(widths: Sequence[int], activation: Activation = "relu") -> nn.Sequential:

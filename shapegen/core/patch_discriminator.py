@@ -6,15 +6,12 @@ Networks*, 2017, section 3.2.2 and appendix 6.1.2, https://arxiv.org/abs/1611.07
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from shapegen.core.nets import Size
+from shapegen.core.nets import Norm, Size, norm_layers
 
-PatchNorm = Literal["none", "batch", "instance"]
 RECEPTIVE_FIELDS: dict[int, tuple[int, ...]] = {1: (), 16: (2,), 34: (2, 2), 70: (2, 2, 2)}
 """Strides of the 4 x 4 convolutions before the last two, by the side of what a logit sees."""
 _KERNEL, _SLOPE, _MOST = 4, 0.2, 8
@@ -41,7 +38,7 @@ class PatchDiscriminator(nn.Module):
         *,
         receptive_field: int = 70,
         width: int = 64,
-        norm: PatchNorm = "instance",
+        norm: Norm = "instance",
     ) -> None:
         super().__init__()
         if receptive_field not in RECEPTIVE_FIELDS:
@@ -54,7 +51,11 @@ class PatchDiscriminator(nn.Module):
         if receptive_field == 1:
             layers += [nn.Conv2d(channels, width, 1), nn.LeakyReLU(_SLOPE)]
             layers += [nn.Conv2d(width, 2 * width, 1, bias=norm != "batch")]
-            layers += [*_norm(norm, 2 * width), nn.LeakyReLU(_SLOPE), nn.Conv2d(2 * width, 1, 1)]
+            layers += [
+                *norm_layers(norm, 2 * width),
+                nn.LeakyReLU(_SLOPE),
+                nn.Conv2d(2 * width, 1, 1),
+            ]
         else:
             strides = (*RECEPTIVE_FIELDS[receptive_field], 1)
             before = channels
@@ -62,7 +63,7 @@ class PatchDiscriminator(nn.Module):
                 out = width * min(2**number, _MOST)
                 bias = number == 0 or norm != "batch"
                 layers.append(nn.Conv2d(before, out, _KERNEL, stride, _PADDING, bias=bias))
-                layers += _norm(norm, out) if number else []
+                layers += norm_layers(norm, out) if number else []
                 layers.append(nn.LeakyReLU(_SLOPE))
                 before = out
             layers.append(nn.Conv2d(before, 1, _KERNEL, 1, _PADDING))
@@ -95,9 +96,3 @@ class PatchDiscriminator(nn.Module):
                         f"for images of {size[0]} x {size[1]}"
                     )
         return found
-
-
-def _norm(norm: PatchNorm, channels: int) -> list[nn.Module]:
-    if norm == "none":
-        return []
-    return [nn.BatchNorm2d(channels) if norm == "batch" else nn.InstanceNorm2d(channels)]
