@@ -114,6 +114,7 @@ def timed(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
 
 
 Further = Callable[[Made, Any], tuple[Tensor, Terms]]
+View = Callable[[Shown, int], Shown]
 
 
 class Game:
@@ -129,6 +130,10 @@ class Game:
         further: Another loss of what was made and the batch, which the generator adds to its own;
             its terms are logged.
         further_judged: Likewise of the discriminator; what was made has no gradients.
+        view: Of what is shown, of either kind, and the step: what of it the discriminator sees,
+            such as patches; called once for every kind.
+        replay: Of what was made, what the discriminator's own step is shown in its place: what
+            was made earlier.
         rng: Stream of the noise.
     """
 
@@ -142,11 +147,14 @@ class Game:
         make: Callable[[Any], Made],
         further: Further | None = None,
         further_judged: Further | None = None,
+        view: View | None = None,
+        replay: Callable[[Shown], Shown] | None = None,
         rng: torch.Generator | None = None,
     ) -> None:
         self.generator, self.discriminator, self.options = generator, discriminator, options
         self._real, self._make = real, make
         self._further, self._further_judged, self._rng = further, further_judged, rng
+        self._view, self._replay = view, replay
 
     def objectives(self) -> tuple[Objective, Objective]:
         """The discriminator's, then the generator's."""
@@ -163,7 +171,8 @@ class Game:
         """
         with torch.no_grad():
             made = self._make(batch)
-        real, fake = (self._seen(shown, step) for shown in (self._real(batch), made.shown))
+            shown = made.shown if self._replay is None else self._replay(made.shown)
+        real, fake = (self._seen(each, step) for each in (self._real(batch), shown))
         on_real, on_fake = self.discriminator(*real), self.discriminator(*fake)
         loss = self._discriminator_loss(on_real, on_fake)
         told = ((on_real > 0).float().mean() + (on_fake < 0).float().mean()) / 2
@@ -196,8 +205,8 @@ class Game:
         return discriminator_loss(real, fake, self.options.loss, smoothing=self.options.smoothing)
 
     def _seen(self, shown: Shown, step: int) -> Shown:
-        """With noise, and packed."""
-        sample, *given = shown
+        """What of it is looked at, with noise, and packed."""
+        sample, *given = shown if self._view is None else self._view(shown, step)
         spread = self.options.noise(step)
         if spread:
             noise = standard_normal(sample.shape, like=sample, rng=self._rng)

@@ -199,6 +199,42 @@ def test_further_losses_are_added_and_logged() -> None:
     assert "far" in judged.loss("discriminator")[1]
 
 
+def test_a_view_is_what_both_players_see_of_both_kinds() -> None:
+    """Here at step 5, the rows turned over; the noise comes after."""
+    steps: list[int] = []
+
+    def view(shown: tuple[Tensor, ...], step: int) -> tuple[Tensor, ...]:
+        steps.append(step)
+        return tuple(-each for each in shown)
+
+    options = GameOptions(r1=0.7)
+    players, plain = Players(options, view=view), Players(options)
+    fake = -plain.maker(CODES)
+    on_real, on_fake = plain.judge(-REAL), plain.judge(fake)
+    expected = softplus(-on_real).mean() + softplus(on_fake).mean()
+    expected = expected + zero_centred_penalty(plain.judge, -REAL, 0.7)
+    torch.testing.assert_close(players.loss("discriminator", 5)[0], expected)
+    torch.testing.assert_close(players.loss("generator", 5)[0], softplus(-on_fake).mean())
+    assert steps == [5, 5, 5]
+
+
+def test_replays_are_shown_in_the_discriminators_step_alone() -> None:
+    old = torch.ones(6, 2, dtype=torch.float64)
+    seen: list[Tensor] = []
+
+    def replay(shown: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        seen.append(shown[0])
+        return (old,)
+
+    players, plain = Players(GameOptions(), replay=replay), Players(GameOptions())
+    expected = softplus(-plain.judge(REAL)).mean() + softplus(plain.judge(old)).mean()
+    torch.testing.assert_close(players.loss("discriminator")[0], expected)
+    assert torch.equal(players.loss("generator")[0], plain.loss("generator")[0])
+    assert len(seen) == 1
+    assert torch.equal(seen[0], plain.maker(CODES))
+    assert not seen[0].requires_grad
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
