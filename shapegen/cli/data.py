@@ -146,18 +146,19 @@ def info(
     from shapegen.fields.voxels import Voxels
     from shapegen.graphs.graphs import Graphs
     from shapegen.images.images import Images
+    from shapegen.images.pairs import ImageDomains, ImagePairs
     from shapegen.points.point_clouds import PointClouds
     from shapegen.structures.part_tree import PartTrees
 
     shapes = shapegen.read(path)
     if tree is not None and not isinstance(shapes, PartTrees):
-        kinds: dict[type, str] = {
+        words: dict[type, str] = {
             PointClouds: "point clouds",
             Voxels: "voxels",
             Graphs: "graphs",
-            Images: "images",
         }
-        raise ValueError(f"{path} holds {kinds[type(shapes)]}, which have no hierarchy to show")
+        kind = words.get(type(shapes), "images")
+        raise ValueError(f"{path} holds {kind}, which have no hierarchy to show")
     if isinstance(shapes, PointClouds):
         facts = _cloud_facts(shapes)
     elif isinstance(shapes, Voxels):
@@ -166,6 +167,12 @@ def info(
         facts = _graph_facts(shapes)
     elif isinstance(shapes, Images):
         facts = _image_facts(shapes)
+    elif isinstance(shapes, ImagePairs):
+        facts = _side_facts(shapes.source, shapes.target, ("sources", "targets"))
+        if shapes.palette is not None:
+            facts["map"] = f"sources are maps of {len(shapes.palette) - 1} labels and background"
+    elif isinstance(shapes, ImageDomains):
+        facts = _side_facts(shapes.a, shapes.b, ("A", "B"))
     elif tree is not None:
         if tree >= len(shapes):
             raise ValueError(f"{path} holds {len(shapes)} shapes, numbered from 0; got {tree}")
@@ -277,6 +284,12 @@ def _image_facts(images: Images) -> dict[str, str]:
         "labels": ", ".join(f"{label}: {n}" for label, n in sorted(Counter(labels).items()))
         or "none",
     }
+
+
+def _side_facts(a: Images, b: Images, names: tuple[str, str]) -> dict[str, str]:
+    """What two sets of images hold, a line each."""
+    lines = [", ".join(list(_image_facts(side).values())[:3]) for side in (a, b)]
+    return dict(zip(names, lines, strict=True))
 
 
 def _graph_facts(graphs: Graphs) -> dict[str, str]:

@@ -21,6 +21,8 @@ from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.npz import array_shapes, read_arrays
 from shapegen.graphs.files import holds_graphs, read_graphs
 from shapegen.images.files import holds_images, read_images
+from shapegen.images.pair_files import holds_pairs, read_pairs
+from shapegen.images.pairs import ImagePairs
 from shapegen.points.files import OWN_EXTENSIONS, holds_points, read_point_clouds
 from shapegen.structures.files import (
     JSON_EXTENSIONS,
@@ -99,6 +101,8 @@ def _check_path(path: Path, found: _Findings) -> None:
     checker: Callable[[Path, _Findings], Any] | None
     if holds_graphs(path):
         checker = _check_graphs
+    elif holds_pairs(path):
+        checker = _check_pairs
     else:
         checker = _check_images if holds_images(path) else _CHECKERS.get(extension_of(path))
     if checker is None:
@@ -111,6 +115,9 @@ def _check_path(path: Path, found: _Findings) -> None:
 
 def _check_folder(path: Path, found: _Findings) -> None:
     found.kind = "folder"
+    if holds_pairs(path):
+        _check_pairs(path, found)
+        return
     if any((path / name).exists() for name in MAT_FILES.values()):
         _check_part_trees(path, found)
         return
@@ -263,6 +270,14 @@ def _check_images(path: Path, found: _Findings) -> None:
     copies = len(images) - len({each.pixels.numpy().tobytes() for each in images})
     if copies:
         found.notes.append(f"{path}: {copies} images have the pixels of another one")
+
+
+def _check_pairs(path: Path, found: _Findings) -> None:
+    pairs = read_pairs(path)
+    found.kind = "pairs of images" if isinstance(pairs, ImagePairs) else "two sets of images"
+    found.counts.update(shapes=len(pairs))
+    if isinstance(pairs, ImagePairs) and pairs.palette is not None:
+        pairs.masks()
 
 
 def _check_mesh(path: Path, found: _Findings) -> None:

@@ -14,6 +14,8 @@ from shapegen.graphs.graphs import Graphs
 from shapegen.images.files import READ_EXTENSIONS as IMAGE_EXTENSIONS
 from shapegen.images.files import holds_images, read_images
 from shapegen.images.images import Images
+from shapegen.images.pair_files import holds_pairs, read_pairs
+from shapegen.images.pairs import ImageDomains, ImagePairs
 from shapegen.points.files import OWN_EXTENSIONS, point_cloud_files, read_point_clouds
 from shapegen.points.point_clouds import PointClouds
 from shapegen.points.shapenet import pc15k_folder
@@ -28,8 +30,10 @@ from shapegen.structures.files import (
 from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.repair import RepairReport
 
+Read = PartTrees | PointClouds | Voxels | Images | ImagePairs | ImageDomains | Graphs
 
-def read(path: str | Path) -> PartTrees | PointClouds | Voxels | Images | Graphs:
+
+def read(path: str | Path) -> Read:
     """Read shapes from a file or a folder of files; what it holds says of which kind they are.
 
     Bad boxes are mended by the rules of :mod:`shapegen.structures.repair` and warned of; for the
@@ -48,7 +52,9 @@ def read(path: str | Path) -> PartTrees | PointClouds | Voxels | Images | Graphs
             ``.jsonl``, ``.npz``, ``.graphml``, ``.edgelist``) as in
             :func:`shapegen.graphs.files.read_graphs`. Images (MNIST's idx,
             ``.npz`` with ``images``, ``.png``, ``.jpg``) as in
-            :func:`shapegen.images.files.read_images`.
+            :func:`shapegen.images.files.read_images`. Pairs of images, or two sets of them
+            (folders with ``A`` and ``B``, ``.npz`` with ``source`` and ``target``) as in
+            :func:`shapegen.images.pair_files.read_pairs`.
 
     Raises:
         FileNotFoundError: There is nothing at ``path``; the message names the nearest file.
@@ -61,6 +67,8 @@ def read(path: str | Path) -> PartTrees | PointClouds | Voxels | Images | Graphs
     if graph_files(path):
         return read_graphs(path)
     path = Path(path)
+    if holds_pairs(path):
+        return read_pairs(path)
     if path.is_file() and holds_images(path):
         return read_images(path)
     if path.is_dir():
