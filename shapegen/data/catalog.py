@@ -7,12 +7,14 @@ from difflib import get_close_matches
 from shapegen.data.furniture import CATEGORIES, furniture
 from shapegen.data.graph_sets import GRAPH_SETS, make_graphs
 from shapegen.data.image_sets import digits, furniture_images
+from shapegen.data.pair_sets import digit_pairs, furniture_pairs
 from shapegen.data.point_sets import POINTS, sample_part_trees
 from shapegen.data.scenes import CONCEPTS, scenes
 from shapegen.data.voxel_sets import SIZE, voxelise_part_trees
 from shapegen.fields.voxels import Voxels
 from shapegen.graphs.graphs import Graphs
 from shapegen.images.images import Images
+from shapegen.images.pairs import ImagePairs
 from shapegen.points.point_clouds import PointClouds
 from shapegen.structures.part_tree import PartTrees
 
@@ -27,6 +29,14 @@ _POINTS: dict[str, str | None] = {
 _IMAGES: dict[str, str | None] = {
     "furniture-images": None,
     **{f"furniture-{category}-images": category for category in CATEGORIES},
+}
+_PAIRS: dict[str, str | None] = {
+    "furniture-pairs": None,
+    **{f"furniture-{category}-pairs": category for category in CATEGORIES},
+}
+_DIGIT_PAIRS = {
+    "digits-inverted": ("inverted", "pairs of digits, 16 x 16: white on black, black on white"),
+    "digits-edges": ("edges", "pairs of digits, 16 x 16: outlines, and the digits"),
 }
 
 _VOXELS: dict[str, str | None] = {
@@ -54,6 +64,12 @@ def catalog() -> dict[str, str]:
         name: f"procedural voxels: {_kind(category, kinds)}, {SIZE} cells a side if not told"
         for name, category in _VOXELS.items()
     }
+    sets |= {
+        name: f"pairs of images: {_kind(category, kinds)}, 32 x 32, maps of the parts' roles in "
+        "colours, and renderings"
+        for name, category in _PAIRS.items()
+    }
+    sets |= {name: line for name, (_, line) in _DIGIT_PAIRS.items()}
     sets |= {name: f"graphs: {each.summary}" for name, each in GRAPH_SETS.items()}
     sets["scenes"] = f"procedural images: {', '.join(CONCEPTS)}, 32 x 32 in colour, labelled"
     return sets | {"digits": "scikit-learn's handwritten digits: 1797, 8 x 8 in grey, labelled"}
@@ -67,7 +83,7 @@ def make(
     start: int = 0,
     points: int = POINTS,
     voxels: int = SIZE,
-) -> PartTrees | PointClouds | Voxels | Images | Graphs:
+) -> PartTrees | PointClouds | Voxels | Images | ImagePairs | Graphs:
     """Make a data set.
 
     Args:
@@ -93,6 +109,11 @@ def make(
     if name in _IMAGES:
         trees = furniture(count, category=_IMAGES[name], seed=seed, start=start)
         return furniture_images(trees)
+    if name in _PAIRS:
+        trees = furniture(count, category=_PAIRS[name], seed=seed, start=start)
+        return furniture_pairs(trees)
+    if name in _DIGIT_PAIRS:
+        return digit_pairs(_DIGIT_PAIRS[name][0], count, seed=seed, start=start)
     if name == "digits":
         return digits(count, seed=seed, start=start)
     if name == "scenes":

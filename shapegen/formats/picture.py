@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,25 +82,58 @@ def thumbnail(
     drawn = drawing(scene, point_size=style.point_size)
     if not len(drawn):
         return _first_image(scene, height, width, style)
-    if camera is None:
-        points = np.concatenate([drawn.triangles.reshape(-1, 3), drawn.balls])
-        camera = framing(points, aspect=width / height)
     return _Studio(drawn, camera, height, width).picture(style)
+
+
+def seen_nodes(
+    scene: Scene, size: int | tuple[int, int], *, camera: Camera | None = None
+) -> NDArray[np.int32]:
+    """The node that most of every pixel of a :func:`thumbnail` shows: numbers ``(H, W)``.
+
+    Where there is nothing it is -1; of as much of several, the one further up, then left.
+
+    Args:
+        scene: With something to draw.
+        size: Height and width in pixels, or both as a pair.
+        camera: Default: that of :func:`thumbnail`.
+
+    Raises:
+        ValueError: There is nothing to draw.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    drawn = drawing(scene, point_size=Style().point_size)
+    if not len(drawn):
+        raise ValueError("a scene needs boxes, meshes or points to be seen; got none")
+    number = _Studio(drawn, camera, height, width).number
+    nodes = np.append(drawn.part, -1)[number]  # the number -1 finds the entry at the end
+    samples = np.stack(
+        [nodes[y::SAMPLES, x::SAMPLES] for y in range(SAMPLES) for x in range(SAMPLES)]
+    )
+    alike = (samples[:, None] == samples[None]).sum(1)
+    return np.asarray(np.take_along_axis(samples, alike.argmax(0)[None], 0)[0], dtype=np.int32)
 
 
 class _Studio:
     """One drawing in front of one camera, in samples of the image."""
 
-    def __init__(self, drawn: Drawing, camera: Camera, height: int, width: int) -> None:
+    def __init__(self, drawn: Drawing, camera: Camera | None, height: int, width: int) -> None:
+        if camera is None:
+            points = np.concatenate([drawn.triangles.reshape(-1, 3), drawn.balls])
+            camera = framing(points, aspect=width / height)
         self.drawn, self.camera = drawn, camera
         self.height, self.width = height, width
-        azimuth = float(np.arctan2(-camera.axes[2, 0], -camera.axes[2, 2]))
         self.occluders = drawn.occluders()
-        tile = min(max(round(0.3 * max(height, width)), 48), 192)
-        self.shadows = Shadows(self.occluders, studio(azimuth), tile=tile)
         self.canvas = self._canvas()
         self.number = self.canvas.number
         self.seen = np.flatnonzero(self.number.ravel() >= 0)
+
+    @cached_property
+    def shadows(self) -> Shadows:
+        """Nine tenths of the work: what is seen needs none."""
+        axes = self.camera.axes
+        azimuth = float(np.arctan2(-axes[2, 0], -axes[2, 2]))
+        tile = min(max(round(0.3 * max(self.height, self.width)), 48), 192)
+        return Shadows(self.occluders, studio(azimuth), tile=tile)
 
     def picture(self, style: Style) -> Pixels:
         """Light everything and average the samples."""

@@ -92,16 +92,20 @@ def label_color(label: str) -> Colour:
     ``chair/chair_back/bar`` and ``chair/chair_back/panel`` are shades of one colour. The same
     text has the same colour in every shape and on every machine.
     """
+    rest = "/".join(label.split("/")[2:])
+    # Python's own hash differs from run to run.
+    shade = _SHADES[zlib.crc32(rest.encode()) % len(_SHADES)] if rest else 0.0
+    return _shaded(PALETTE[label_hue(label)], shade)
+
+
+def label_hue(label: str) -> str:
+    """The entry of :data:`PALETTE` that a full label's colour is a shade of: its role."""
     parts = label.split("/")
     owner = parts[min(1, len(parts) - 1)]
     word = owner.removeprefix(f"{parts[0]}_")
     names = list(PALETTE)
     by_text = names[zlib.crc32(word.encode()) % len(names)]
-    name = _OF_DETAIL.get(parts[-1]) or _OF_OWNER.get(word, by_text)
-    rest = "/".join(parts[2:])
-    # Python's own hash differs from run to run.
-    shade = _SHADES[zlib.crc32(rest.encode()) % len(_SHADES)] if rest else 0.0
-    return _shaded(PALETTE[name], shade)
+    return _OF_DETAIL.get(parts[-1]) or _OF_OWNER.get(word, by_text)
 
 
 def ranked_color(rank: int) -> Colour:
