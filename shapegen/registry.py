@@ -219,6 +219,16 @@ MODELS: dict[str, Entry] = {
         paper="Berthelot et al., BEGAN: Boundary Equilibrium Generative Adversarial Networks, "
         "2017",
     ),
+    "pix2pix": Entry(
+        module="shapegen.images.pix2pix",
+        model="Pix2Pix",
+        config="Pix2PixConfig",
+        family="images",
+        summary="images from images, learnt from pairs: a U-Net against a judge of squares",
+        capabilities=("translate",),
+        paper="Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, "
+        "2017",
+    ),
     "graphrnn": Entry(
         module="shapegen.graphs.graphrnn",
         model="GraphRNN",

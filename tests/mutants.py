@@ -152,6 +152,16 @@ MUTANTS: dict[str, Mutant] = {
             "stylegan": f"{IMAGES}/test_stylegan.py::test_the_generator_is_to_be_taken_for_real",
         },
     ),
+    # A patch lies at the other side of the image.
+    "patch": Mutant(
+        "shapegen/core/patch.py",
+        "places = grid * scale[:, None, None, None] + offset[:, None, None]",
+        "places = grid * scale[:, None, None, None] - offset[:, None, None]",
+        {
+            "pix2pix": f"{IMAGES}/test_pix2pix.py"
+            "::test_the_discriminator_sees_patches_of_the_samplers_places",
+        },
+    ),
 }
 
 

@@ -15,6 +15,7 @@ MATRIX = {
     "draw": {"pixelcnn", "pixelrnn", "graphrnn", "dgmg"},
     "r1": {"gan", "disentangled", "planegan", "progan", "stylegan", "voxelgan", "grass"},
     "sign": {"gan", "disentangled", "planegan", "progan", "stylegan", "voxelgan", "grass"},
+    "patch": {"pix2pix"},
 }
 """Who must stand on which piece of the core."""
 

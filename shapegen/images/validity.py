@@ -15,8 +15,16 @@ BINARY_SEED = 1
 """Of the one black and white version of a set that likelihoods are measured on."""
 
 
-def checked_pixels(shapes: Any, channels: int, size: tuple[int, int]) -> Float[Tensor, "n c h w"]:
+def checked_pixels(
+    shapes: Any, channels: int, size: tuple[int, int], what: str = "images"
+) -> Float[Tensor, "n c h w"]:
     """Pixels of images of the size that a model is built for.
+
+    Args:
+        shapes: Images of any kind.
+        channels: The model's.
+        size: Its height and width.
+        what: They are to the model, for messages.
 
     Raises:
         TypeError: No images.
@@ -29,7 +37,7 @@ def checked_pixels(shapes: Any, channels: int, size: tuple[int, int]) -> Float[T
         wanted, got = (
             " x ".join(map(str, each)) for each in ((channels, *size), pixels.shape[1:])
         )
-        raise ValueError(f"the model is of images {wanted} (channels, height, width); got {got}")
+        raise ValueError(f"the model is of {what} {wanted} (channels, height, width); got {got}")
     return pixels
 
 
