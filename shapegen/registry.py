@@ -229,6 +229,16 @@ MODELS: dict[str, Entry] = {
         paper="Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, "
         "2017",
     ),
+    "cyclegan": Entry(
+        module="shapegen.images.cyclegan",
+        model="CycleGAN",
+        config="CycleGANConfig",
+        family="images",
+        summary="images of one kind from another's without pairs: there and back is where it was",
+        capabilities=("translate",),
+        paper="Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial "
+        "Networks, 2017",
+    ),
     "graphrnn": Entry(
         module="shapegen.graphs.graphrnn",
         model="GraphRNN",

@@ -153,6 +153,17 @@ def matched_accuracy(found: ArrayLike, truth: ArrayLike) -> float:
     return float(shared[rows, columns].sum() / shared.sum())
 
 
+def paired_share(found: Float[Tensor, "n c h w"], wanted: Float[Tensor, "n c h w"]) -> float:
+    """Share of images whose nearest one of a set, by L1, is that of their own number.
+
+    Args:
+        found: Images.
+        wanted: The set, in the same order.
+    """
+    nearest = torch.cdist(found.flatten(1), wanted.flatten(1), p=1).argmin(1)
+    return float((nearest == torch.arange(len(found))).float().mean())
+
+
 def _labels(images: Images) -> Tensor:
     if images.labels is None:
         raise ValueError("labels are needed; the images have none")
