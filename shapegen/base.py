@@ -182,6 +182,14 @@ class Differentiable(Protocol):
 
 
 @runtime_checkable
+class Translator(Protocol):
+    """A model that makes one image of another."""
+
+    translate: Callable[..., Any]
+    """``translate(images, *, rng)``: as many images; a model of two kinds takes ``to`` too."""
+
+
+@runtime_checkable
 class Calibrated(Protocol):
     """A model with statistics of its training data (a fitted prior, a scale) in its buffers.
 

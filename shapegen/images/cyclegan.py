@@ -173,7 +173,8 @@ class CycleGAN(GenerativeModel):
         games = {side: self._game(side, rng) for side in SIDES}
 
         def loss(batch: UnpairedPixels, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-            total, terms = torch.zeros((), device=batch.a.device), {}
+            total = torch.zeros((), device=batch.a.device)
+            terms: dict[str, Tensor] = {}
             for side, game in games.items():
                 own, named = game.fool(batch, step)
                 total = total + own

@@ -20,7 +20,7 @@ EXACT = 1e-3
 """Farthest that a pixel may be from the colour of its label; half a level of 8 bits is 4e-3."""
 
 
-class ImagePairs(Sequence["ImagePairs"]):
+class ImagePairs(Sequence[Any]):
     """Images, and what each is to become; one pair is a batch of one.
 
     Sources and targets have one height and width; their channels may differ.
@@ -112,7 +112,7 @@ class ImagePairs(Sequence["ImagePairs"]):
         write_pairs(self, path)
 
 
-class ImageDomains(Sequence["ImageDomains"]):
+class ImageDomains(Sequence[Any]):
     """Two sets of images of one size that nobody has paired.
 
     As a sequence it is as long as the longer set; number i is that image of each set which has so

@@ -26,6 +26,7 @@ from shapegen.metrics.graph_evaluation import evaluate_graphs
 from shapegen.metrics.image_evaluation import evaluate_images, is_images
 from shapegen.metrics.reconstruction import unexpanded
 from shapegen.metrics.teacher_forcing import teacher_forced
+from shapegen.metrics.translation_evaluation import evaluate_translation, is_translation
 from shapegen.metrics.validity import validity_shares
 from shapegen.metrics.voxel_comparison import is_voxels
 from shapegen.metrics.voxel_evaluation import evaluate_voxels
@@ -100,7 +101,8 @@ def evaluate(
     model of point clouds as :mod:`shapegen.metrics.cloud_evaluation` says, one of images as
     :mod:`shapegen.metrics.image_evaluation`, one of graphs as
     :mod:`shapegen.metrics.graph_evaluation`, one of voxels as
-    :mod:`shapegen.metrics.voxel_evaluation`.
+    :mod:`shapegen.metrics.voxel_evaluation`, one of pairs of images as
+    :mod:`shapegen.metrics.translation_evaluation`.
 
     Args:
         model: In eval mode.
@@ -127,6 +129,8 @@ def evaluate(
         return evaluate_clouds(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
     if is_images(data_test):
         return evaluate_images(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
+    if is_translation(data_test):
+        return evaluate_translation(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
     if is_graphs(data_test):
         return evaluate_graphs(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
     if is_voxels(data_test):
