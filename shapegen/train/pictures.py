@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from shapegen.base import Autoencoder, GenerativeModel, LatentModel, Shapes
+from shapegen.base import Autoencoder, GenerativeModel, LatentModel, Shapes, Translator
 
 if TYPE_CHECKING:
     from shapegen.view.plots import Pixels
@@ -34,7 +34,8 @@ def write_pictures(
 
     Every model has ``samples.png``; one with latents ``interpolation.png``, from one shape (or
     latent) to another; an autoencoder ``reconstructions.png``, shapes and what became of them,
-    and ``codes.png``, the plane of codes, or of their two principal components, by class.
+    and ``codes.png``, the plane of codes, or of their two principal components, by class; one of
+    pairs of images ``translations.png``, images and what it makes of them.
 
     Args:
         model: Trained; it is put in eval mode.
@@ -63,7 +64,22 @@ def write_pictures(
         many = shapes[:CODES]
         view.write_scatter(_plane(model.encode(many)), _classes(many), folder / "codes.png")
         written += ["reconstructions.png", "codes.png"]
+    if isinstance(model, Translator):
+        some = _sources(shapes)[:PAIRS]
+        made = model.translate(some, rng=rng)
+        pairs = view.pair_sheet(_thumbnails(some), _thumbnails(made))
+        view.write_png(pairs, folder / "translations.png")
+        written.append("translations.png")
     return [folder / name for name in written]
+
+
+def _sources(shapes: Shapes) -> Shapes:
+    """What is to be translated: the sources of pairs, the first of two sets."""
+    from shapegen.images.pairs import ImageDomains, ImagePairs
+
+    if isinstance(shapes, ImagePairs):
+        return shapes.source
+    return shapes.a if isinstance(shapes, ImageDomains) else shapes
 
 
 def _thumbnails(shapes: Shapes) -> list[Pixels]:
