@@ -43,6 +43,8 @@ SHORT = (
         ("stylegan", []),
         ("began", []),
         ("voxelgan", []),
+        ("pix2pix", ["data.holdout=2"]),
+        ("cyclegan", ["data.holdout=2"]),
         ("pixelcnn", []),
         ("pixelrnn", []),
         ("realnvp", []),
