@@ -14,6 +14,7 @@ from shapegen.cli.folders import filling
 from shapegen.cli.generate import Device, Model, Out, Seed
 
 if TYPE_CHECKING:
+    from shapegen.base import GenerativeModel
     from shapegen.images.images import Images
 
 Format = Annotated[str, typer.Option("--format", "-f", help="png, or npz for one file.")]
@@ -61,7 +62,7 @@ def translate(
     typer.echo(f"{len(made)} images in {out}")
 
 
-def _options(model: Any, to: str | None) -> dict[str, str]:
+def _options(model: GenerativeModel, to: str | None) -> dict[str, str]:
     """What the model's ``translate`` is told beside the images.
 
     Raises:
@@ -70,7 +71,7 @@ def _options(model: Any, to: str | None) -> dict[str, str]:
     from shapegen.base import Translator
 
     if not isinstance(model, Translator):
-        raise ValueError(f"{getattr(model, 'name', 'this model')} cannot translate images")
+        raise ValueError(f"{model.name} cannot translate images")
     if to is None:
         return {}
     if "to" not in inspect.signature(model.translate).parameters:
