@@ -239,6 +239,17 @@ MODELS: dict[str, Entry] = {
         paper="Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial "
         "Networks, 2017",
     ),
+    "chain": Entry(
+        module="shapegen.images.chain",
+        model="Chain",
+        config="ChainConfig",
+        family="images",
+        summary="images from images in two stages, coarse colours then details, each with a style "
+        "that is drawn or chosen",
+        capabilities=("translate",),
+        paper="Kelly et al., FrankenGAN: Guided Detail Synthesis for Building Mass Models Using "
+        "Style-Synchronized GANs, 2018",
+    ),
     "graphrnn": Entry(
         module="shapegen.graphs.graphrnn",
         model="GraphRNN",

@@ -45,6 +45,7 @@ SHORT = (
         ("voxelgan", []),
         ("pix2pix", ["data.holdout=2"]),
         ("cyclegan", ["data.holdout=2"]),
+        ("chain", ["data.holdout=2"]),
         ("pixelcnn", []),
         ("pixelrnn", []),
         ("realnvp", []),
