@@ -18,7 +18,7 @@ from shapegen.core.noise import uniform
 
 _SLOPE = 0.2
 _NOISY = 3
-"""Stages behind the middle of a U-Net that drop units."""
+"""Stages behind the middle of a U-Net that drop units, and of a shallow one half at most."""
 _WIDE = 7
 """Side of a residual network's first and last convolution."""
 
@@ -33,8 +33,8 @@ class UNet(nn.Module):
         norm: Of all stages but the first, the middle one and the last. The paper's is ``batch``.
         skips: Show every doubling stage what the halving one of its size said; without, all goes
             through the middle (the paper's encoder-decoder).
-        dropout: Share of units that three stages behind the middle drop, 0 to below 1. It is the
-            model's noise: drawn in training and after it.
+        dropout: Share of units that three stages behind the middle drop (half of all stages at
+            most), 0 to below 1. It is the model's noise: drawn in training and after it.
 
     Reference: Isola, Zhu, Zhou and Efros, *Image-to-Image Translation with Conditional Adversarial
     Networks*, 2017, section 3.2.1 and appendix 6.1.1, https://arxiv.org/abs/1611.07004.
@@ -90,7 +90,7 @@ class UNet(nn.Module):
                 x = torch.cat([x, said[-1 - number]], 1)
             height, width = sizes[-1 - number]
             x = stage(x)[:, :, :height, :width]
-            if self.dropout and number < min(_NOISY, len(self.up) - 1):
+            if self.dropout and number < min(_NOISY, len(self.up) // 2):
                 x = dropped(x, self.dropout, rng=rng)
         return x.tanh()
 

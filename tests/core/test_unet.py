@@ -75,6 +75,21 @@ def test_dropout_is_noise_of_its_stream_in_training_and_after() -> None:
     assert torch.equal(rng.get_state(), before)
 
 
+def test_the_stages_at_the_smallest_sizes_drop_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of eight as in the paper, and half of a shallow network's."""
+    seen: list[int] = []
+
+    def noted(x: torch.Tensor, share: float, *, rng: Any) -> torch.Tensor:
+        seen.append(x.shape[2])
+        return x
+
+    monkeypatch.setattr("shapegen.core.unet.dropped", noted)
+    build(*[4] * 7, dropout=0.5, norm="none")(images(size=(128, 128)))
+    build(*[4] * 4, dropout=0.5, norm="none")(images(size=(16, 16)))
+    build(4, dropout=0.5, norm="none")(images())
+    assert seen == [2, 4, 8, 2, 4]
+
+
 def test_what_is_dropped_is_a_share_and_keeps_the_mean() -> None:
     x = torch.full((200, 50), 3.0)
     found = dropped(x, 0.25, rng=torch.Generator().manual_seed(0))
