@@ -269,7 +269,7 @@ class Chain(GenerativeModel):
     def encode_styles(self, shapes: Any) -> dict[str, Tensor]:
         """The codes ``(n, style_dim)`` of every stage that targets of pairs have, most likely."""
         batch, place = self.prepare(shapes), next(self.parameters())
-        found = {}
+        found: dict[str, Tensor] = {}
         for name in STAGES:
             targets = self._true(name, batch)[1].split(CHUNK)
             read = [self._stage(name).posterior(part.to(place)).mean for part in targets]
@@ -306,9 +306,10 @@ class Chain(GenerativeModel):
                     f"got {tuple(style.shape)}"
                 )
         place, shape = next(self.parameters()), (n, self.config.style_dim)
-        drawn = {name: standard_normal(shape, like=place, rng=rng) for name in STAGES}
-        chosen = {name: style.to(place).expand(shape) for name, style in given.items()}
-        return drawn | chosen
+        chosen: dict[str, Tensor] = {
+            name: standard_normal(shape, like=place, rng=rng) for name in STAGES
+        }
+        return chosen | {name: style.to(place).expand(shape) for name, style in given.items()}
 
     @torch.no_grad()
     def _made(self, pixels: Tensor, styles: Mapping[str, Tensor]) -> dict[str, Tensor]:
