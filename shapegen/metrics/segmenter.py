@@ -16,7 +16,7 @@ from shapegen.core.seeding import seeded
 from shapegen.images.pairs import ImagePairs
 
 WIDTH, DILATIONS = 24, (1, 2, 4, 1)
-EPOCHS, BATCH, RATE = 8, 16, 3e-3
+EPOCHS, BATCH, RATE = 20, 16, 3e-3
 CHUNK = 128
 """Images that are looked at at once."""
 
