@@ -73,6 +73,28 @@ def corners(boxes: ArrayLike) -> Array:
     return boxes[:, None, :3] + np.einsum("ck,nkd->ncd", CORNER_SIGNS, half_axes(boxes))
 
 
+def quaternions(boxes: ArrayLike) -> Array:
+    """The rotations ``(n, 4)`` from the coordinate axes to the boxes' own, wxyz with w >= 0."""
+    m = np.swapaxes(axes(boxes), 1, 2)  # columns are the axes
+    xx, yy, zz = m[:, 0, 0], m[:, 1, 1], m[:, 2, 2]
+    # The matrix is quadratic in the quaternion: four times the outer product of it with itself,
+    # of which the row with the largest diagonal entry is the exact one to divide by.
+    squares = np.array([1 + xx + yy + zz, 1 + xx - yy - zz, 1 - xx + yy - zz, 1 - xx - yy + zz])
+    wx, wy, wz = m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]
+    xy, xz, yz = m[:, 0, 1] + m[:, 1, 0], m[:, 0, 2] + m[:, 2, 0], m[:, 1, 2] + m[:, 2, 1]
+    table = np.array(
+        [
+            [squares[0], wx, wy, wz],
+            [wx, squares[1], xy, xz],
+            [wy, xy, squares[2], yz],
+            [wz, xz, yz, squares[3]],
+        ]
+    )  # (row, entry, n)
+    found = table[squares.argmax(0), :, np.arange(m.shape[0])]
+    found = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return np.where(found[:, :1] < 0, -found, found)
+
+
 def diagonals(boxes: ArrayLike) -> Array:
     """Length ``(n,)`` of every box's diagonal."""
     return np.linalg.norm(as_boxes(boxes)[:, 3:6], axis=1)
@@ -96,20 +118,27 @@ def orthonormalised(boxes: ArrayLike) -> Array:
 _PERMUTATIONS = np.array(list(itertools.permutations(range(3))))
 
 
-def canonicalised(boxes: ArrayLike) -> Array:
+def canonicalised(boxes: ArrayLike, reference: ArrayLike | None = None) -> Array:
     """The same boxes with their axes renamed and turned to be closest to the coordinate axes.
 
     A box has 24 descriptions, one a rotation of the cube; this picks the one whose frame has the
     largest trace, so that like boxes have like numbers.
+
+    Args:
+        boxes: ``(n, 12)``.
+        reference: Boxes ``(n, 12)`` whose axes take the place of the coordinate axes: described
+            after the step before, a box that turns from step to step has numbers that do not jump.
     """
     boxes = as_boxes(boxes)
-    frame = axes(boxes)  # (n, axis, coordinate)
+    target = np.eye(3)[None] if reference is None else axes(reference)
+    # What follows is stated in the target's frame. (n, axis, coordinate)
+    frame = axes(boxes) @ np.swapaxes(target, 1, 2)
     rows = np.arange(len(boxes))[:, None]
     along = np.abs(frame)[:, _PERMUTATIONS, np.arange(3)].sum(2)  # (n, 6)
     chosen = _PERMUTATIONS[along.argmax(1)]  # (n, 3): the axis that serves each coordinate
     turned = frame[rows, chosen]
     signs = np.sign(np.einsum("njj->nj", turned))
-    turned = turned * np.where(signs == 0, 1.0, signs)[:, :, None]
+    turned = turned * np.where(signs == 0, 1.0, signs)[:, :, None] @ target
     lengths = np.abs(boxes[:, 3:6])[rows, chosen]
     return np.concatenate([boxes[:, :3], lengths, turned[:, 0], turned[:, 1]], axis=1)
 

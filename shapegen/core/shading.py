@@ -9,6 +9,7 @@ Soft shadows, the shade in corners and the shadow on the ground come out of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +103,12 @@ class Shadows:
 def to_linear(srgb: Float) -> Float:
     """Light of display values in 0..1, by the power 2.2."""
     return np.asarray(np.asarray(srgb, dtype=np.float64) ** 2.2)
+
+
+def srgb_to_linear(values: Any) -> Float:
+    """Linear values of sRGB's in 0..1, by its own curve: what files of other programs state."""
+    srgb = np.asarray(values, dtype=np.float64)
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
 def exposed(light: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -72,7 +72,11 @@ def read(path: str | Path) -> Read:
     if path.is_file() and holds_images(path):
         return read_images(path)
     if path.is_dir():
-        meshes = sorted(p for p in path.iterdir() if extension_of(p) in MESH_EXTENSIONS)
+        meshes = sorted(
+            p
+            for p in path.iterdir()
+            if extension_of(p) in MESH_EXTENSIONS and is_shapes_name(p.name)
+        )
         try:
             part_tree_files(path)
         except ValueError:

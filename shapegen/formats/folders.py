@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+ANIMATION = "animation.glb"
+"""All steps of a walk in one file, which stands beside those of the steps and is none of them."""
+
 
 class Batch(Protocol):
     """Shapes that can be counted and cut."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapegen.core import boxes as box_algebra
+from shapegen.core.shading import srgb_to_linear
 from shapegen.formats.atomic import replacing
+from shapegen.formats.glb_animation import ABSENT, Channels
+from shapegen.formats.walks import Walk, walk_of
 from shapegen.scene import Boxes, Colour, Mesh, Node, Points, Scene, part_mesh, positions
 
 Float = NDArray[np.float64]
@@ -25,8 +29,6 @@ _FLOAT, _UINT = 5126, 5125
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
 _POINTS, _TRIANGLES = 0, 4
 _ROUGHNESS = 0.75
-_THINNEST = 1e-6
-"""Least scale of a node: a scale of zero has no inverse, which importers refuse."""
 
 
 def write_glb(scene: Scene, path: str | Path) -> None:
@@ -35,15 +37,43 @@ def write_glb(scene: Scene, path: str | Path) -> None:
     Raises:
         ValueError: There are no points, boxes or meshes in the scene.
     """
+    _write(walk_of([scene]), path, fps=1.0)
+
+
+def write_animated_glb(scenes: Sequence[Scene], path: str | Path, *, fps: float = 12.0) -> None:
+    """Write scenes that turn into one another as one that moves; images are left out.
+
+    Boxes that keep their identity (:func:`~shapegen.formats.walks.walk_of`) move, turn and grow
+    from frame to frame; one that comes or goes grows from nothing or shrinks to it. Points and
+    meshes that change are shown one after the other. At rest, before it is played, the file shows
+    the first frame; parts that are not in it have ``"absent": true`` in their extras.
+
+    Args:
+        scenes: The frames, at least one.
+        path: A ``.glb`` file.
+        fps: Frames a second.
+
+    Raises:
+        ValueError: No scenes, nothing to see in any, or a rate that is not positive.
+    """
+    if not fps > 0:
+        raise ValueError(f"frames a second must be positive; got {fps}")
+    _write(walk_of(scenes).frame_by_frame(), path, fps=fps)
+
+
+def _write(walk: Walk, path: str | Path, *, fps: float) -> None:
+    scene = walk.scene()
     scene.bounds()
-    data = _Writer(scene).glb()
+    data = _Writer(scene, walk, fps).glb()
     with replacing(path) as aside:
         aside.write_bytes(data)
 
 
 class _Writer:
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, walk: Walk, fps: float) -> None:
         self.scene = scene
+        self.walk = walk
+        self.fps = fps
         self.blob = bytearray()
         self.views: list[dict[str, Any]] = []
         self.accessors: list[dict[str, Any]] = []
@@ -56,7 +86,7 @@ class _Writer:
 
     def glb(self) -> bytes:
         nodes = [self._node(number) for number in range(len(self.scene))]
-        document = {
+        document: dict[str, Any] = {
             "asset": {"version": "2.0", "generator": "shapegen"},
             "scene": 0,
             "scenes": [{"nodes": [i for i, n in enumerate(self.scene.nodes) if n.parent < 0]}],
@@ -70,8 +100,11 @@ class _Writer:
             ],
             "accessors": self.accessors,
             "bufferViews": self.views,
-            "buffers": [{"byteLength": len(self.blob)}],
         }
+        animation = self._animation(nodes) if self.walk.frames > 1 else None
+        if animation is not None:
+            document["animations"] = [animation]
+        document["buffers"] = [{"byteLength": len(self.blob)}]
         text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
         text += b" " * (-len(text) % 4)
         blob = bytes(self.blob) + b"\0" * (-len(self.blob) % 4)
@@ -89,16 +122,30 @@ class _Writer:
         origin = self.pivots[node.parent] if node.parent >= 0 else np.zeros(3)
         if isinstance(primitive, Boxes) and self._is_single(number):
             out["mesh"] = self._cube_mesh(node)
-            axes = box_algebra.axes(primitive.boxes)[0]
-            out["rotation"] = _numbers(_quaternion(axes.T))
-            out["scale"] = _numbers(np.maximum(np.abs(primitive.boxes[0, 3:6]), _THINNEST))
+            out["rotation"] = _numbers(box_algebra.quaternions(primitive.boxes)[0, [1, 2, 3, 0]])
+            out["scale"] = _numbers(np.maximum(np.abs(primitive.boxes[0, 3:6]), ABSENT))
         elif len(positions(node)):
             out["mesh"] = self._own_mesh(node, pivot)
         if np.abs(pivot - origin).any():
             out["translation"] = _numbers(pivot - origin)
         if node.extras:
             out["extras"] = dict(node.extras)
+        if not self.walk.tracks[number].present[0]:
+            out["scale"] = [ABSENT] * 3
+            out["extras"] = {**node.extras, "absent": True}
         return out
+
+    def _animation(self, nodes: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        channels = Channels(self.walk.frames, self.fps, self._add)
+        for number, track in enumerate(self.walk.tracks):
+            if "mesh" not in nodes[number]:
+                continue
+            if self._is_single(number):
+                parent = track.node.parent
+                channels.box(number, track, self.pivots[parent] if parent >= 0 else np.zeros(3))
+            else:
+                channels.visibility(number, track)
+        return channels.document()
 
     def _is_single(self, number: int) -> bool:
         primitive = self.scene.nodes[number].primitive
@@ -141,7 +188,7 @@ class _Writer:
             cloud, colors = node.primitive, node.primitive.colors
             attributes = {"POSITION": self._vectors(cloud.positions - pivot, bounded=True)}
             if colors is not None:
-                attributes["COLOR_0"] = self._vectors(_linear(colors))
+                attributes["COLOR_0"] = self._vectors(srgb_to_linear(colors))
             primitive: dict[str, Any] = {"attributes": attributes, "mode": _POINTS}
         else:
             mesh = part_mesh(node)
@@ -176,7 +223,7 @@ class _Writer:
             "NORMAL": self._vectors(normals),
         }
         if colors is not None:
-            attributes["COLOR_0"] = self._vectors(_linear(colors))
+            attributes["COLOR_0"] = self._vectors(srgb_to_linear(colors))
         indices = self._add(faces.ravel().astype("<u4"), "SCALAR", _UINT, _ELEMENT_BUFFER)
         return {"attributes": attributes, "indices": indices, "mode": _TRIANGLES}
 
@@ -186,11 +233,11 @@ class _Writer:
         return self._add(array, "VEC3", _FLOAT, _ARRAY_BUFFER, **extra)
 
     def _add(
-        self, array: NDArray[Any], kind: str, component: int, target: int, **extra: Any
+        self, array: NDArray[Any], kind: str, component: int, target: int | None, **extra: Any
     ) -> int:
         data = array.tobytes()
         view = {"buffer": 0, "byteOffset": len(self.blob), "byteLength": len(data)}
-        self.views.append({**view, "target": target})
+        self.views.append(view if target is None else {**view, "target": target})
         self.blob += data
         accessor = {"bufferView": len(self.views) - 1, "componentType": component}
         self.accessors.append({**accessor, "count": len(array), "type": kind, **extra})
@@ -221,39 +268,12 @@ def _pivots(scene: Scene) -> Float:
     return middle
 
 
-def _quaternion(matrix: Float) -> Float:
-    """Rotation matrix to the unit quaternion ``(x, y, z, w)``, w >= 0."""
-    xx, yy, zz = matrix.diagonal()
-    # Four ways to compute it; the one that divides by the largest number is exact enough.
-    candidates = np.array([1 + xx - yy - zz, 1 - xx + yy - zz, 1 - xx - yy + zz, 1 + xx + yy + zz])
-    m = matrix
-    table = np.array(
-        [
-            [candidates[0], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[2, 1] - m[1, 2]],
-            [m[0, 1] + m[1, 0], candidates[1], m[1, 2] + m[2, 1], m[0, 2] - m[2, 0]],
-            [m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], candidates[2], m[1, 0] - m[0, 1]],
-            [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], candidates[3]],
-        ]
-    )
-    quaternion = table[int(candidates.argmax())]
-    quaternion = quaternion / np.linalg.norm(quaternion)
-    return np.asarray(-quaternion if quaternion[3] < 0 else quaternion)
-
-
-def _linear(srgb: Any) -> Float:
-    """Linear colour values, in which glTF states colours, of sRGB ones."""
-    values = np.asarray(srgb, dtype=np.float64)
-    return np.asarray(
-        np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    )
-
-
 def _material(name: str, color: Colour, vertex_colors: bool) -> dict[str, Any]:
     return {
         "name": name,
         "doubleSided": vertex_colors,
         "pbrMetallicRoughness": {
-            "baseColorFactor": [*_numbers(_linear(color)), 1.0],
+            "baseColorFactor": [*_numbers(srgb_to_linear(color)), 1.0],
             "metallicFactor": 0.0,
             "roughnessFactor": _ROUGHNESS,
         },

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapegen.formats.compressed import existing, read_bytes
+from shapegen.formats.folders import ANIMATION
 from shapegen.formats.gltf import read_document
 from shapegen.formats.npz import array_shapes
 from shapegen.points import arrays
@@ -66,7 +67,7 @@ def point_cloud_files(path: str | Path) -> list[Path]:
     path = existing(path)
     if not path.is_dir():
         return [path] if holds_points(path) else []
-    files = sorted(each for each in path.iterdir() if each.is_file())
+    files = sorted(each for each in path.iterdir() if each.is_file() and each.name != ANIMATION)
     for extension in READ_EXTENSIONS:
         kind = [file for file in files if file.suffix.lower() == extension]
         if kind and holds_points(kind[0]):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from shapegen.formats.compressed import existing
+from shapegen.formats.folders import ANIMATION
 from shapegen.formats.npz import array_shapes
 from shapegen.structures.flat_npz import is_flat, read_flat, write_flat
 from shapegen.structures.grass_arrays import MAT_FILES
@@ -17,10 +18,10 @@ from shapegen.structures.repair import RepairMode, RepairReport
 
 JSON_EXTENSIONS = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
 READ_EXTENSIONS = (*JSON_EXTENSIONS, ".npz", ".mat")
-SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".stl", ".png")
+SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".stl", ".usda", ".png")
 WRITE_EXTENSIONS = (*READ_EXTENSIONS, *SCENE_EXTENSIONS)
 
-NOT_SHAPES = ("manifest.json",)
+NOT_SHAPES = ("manifest.json", ANIMATION)
 """Files in a folder of samples that describe the others."""
 REPORT = ".report.json"
 """End of the name of a report of an import, beside the shapes."""

@@ -47,6 +47,8 @@ def read_glb_trees(
 ) -> PartTrees:
     """Read the part trees of a ``.glb`` of ours; only merge trees and ``dist`` are not in it.
 
+    Of an animation its first frame is read.
+
     Args:
         path: A file for which :func:`is_own_glb` is true.
         repair: What to do with bad boxes.
@@ -64,7 +66,7 @@ def read_glb_trees(
         plain = [_plain_node(node) for node in document["nodes"]]
         for node, source in zip(plain, document["nodes"], strict=True):
             _link(node, source, document | {"plain": plain})
-        roots = [plain[number] for number in document["scenes"][0]["nodes"]]
+        roots = [plain[number] for number in _present(document["scenes"][0]["nodes"], document)]
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path}: its nodes are not what shapegen writes ({error!r})") from None
     for number, root in enumerate(roots):
@@ -88,9 +90,14 @@ def _plain_node(node: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _present(numbers: list[int], document: dict[str, Any]) -> list[int]:
+    """The nodes that are there before an animation is played: the shape of its first frame."""
+    return [n for n in numbers if not document["nodes"][n]["extras"].get("absent")]
+
+
 def _link(node: dict[str, Any], source: dict[str, Any], document: dict[str, Any]) -> None:
     """Give a node its children, and their relations, which name them."""
-    below = source.get("children", [])
+    below = _present(source.get("children", []), document)
     if not below:
         return
     node["children"] = [document["plain"][number] for number in below]
