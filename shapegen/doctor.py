@@ -26,6 +26,9 @@ CORE = (
 EXTRAS = {
     "trimesh": "reading mesh files",
     "tensorboard": "logs for TensorBoard",
+    "viser": "the viewer in a browser with latent sliders",
+    "imageio-ffmpeg": "films (.mp4)",
+    "manifold3d": "shapegen mesh --printable",
     "open3d": "the 3D window",
 }
 LIBRARIES = {"usb-1.0": "libusb-1.0-0", "GL": "libgl1", "EGL": "libegl1", "vulkan": "libvulkan1"}

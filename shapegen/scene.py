@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapegen.core import boxes as box_algebra
+from shapegen.core.grid import grid_offsets
 
 Float = NDArray[np.float64]
 Colour = tuple[float, float, float]
@@ -171,6 +172,49 @@ class Scene:
             ),
             face_colors=np.concatenate([np.empty((0, 3)), *colors]),
         )
+
+
+def side_by_side(scenes: Sequence[Scene]) -> Scene:
+    """One scene of several, in rows from the back to the front; one alone stays where it is.
+
+    Raises:
+        ValueError: There are no scenes, or one without anything that has a place.
+    """
+    if not scenes:
+        raise ValueError("at least one scene is needed; got none")
+    if len(scenes) == 1:
+        return scenes[0]
+    offsets = grid_offsets(np.stack([scene.bounds() for scene in scenes]))
+    nodes: list[Node] = []
+    for scene, offset in zip(scenes, offsets, strict=True):
+        start = len(nodes)
+        for node in scene.nodes:
+            parent = node.parent + start if node.parent >= 0 else -1
+            nodes.append(replace(moved(node, offset=offset), parent=parent))
+    return Scene(tuple(nodes))
+
+
+STATED = ("box", "relations")
+"""Extras in the coordinates of a scene; a node that is moved loses them."""
+
+
+def moved(
+    node: Node, *, rotation: Any = None, scale: float = 1.0, offset: Any = (0.0, 0.0, 0.0)
+) -> Node:
+    """A node whose points ``x`` lie at ``scale * rotation @ x + offset``."""
+    turn = np.eye(3) if rotation is None else np.asarray(rotation, dtype=np.float64)
+    primitive = node.primitive
+    if isinstance(primitive, Boxes):
+        rows = box_algebra.transformed(
+            primitive.boxes, rotation=turn, scale=scale, translation=offset
+        )
+        primitive = Boxes(rows)
+    elif isinstance(primitive, Points):
+        primitive = replace(primitive, positions=scale * primitive.positions @ turn.T + offset)
+    elif isinstance(primitive, Mesh):
+        primitive = replace(primitive, vertices=scale * primitive.vertices @ turn.T + offset)
+    extras = {name: value for name, value in node.extras.items() if name not in STATED}
+    return replace(node, primitive=primitive, extras=extras)
 
 
 def positions(node: Node) -> Float:

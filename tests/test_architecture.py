@@ -30,20 +30,24 @@ HEAVY = {
     "networkx",
     "open3d",
     "PIL",
+    "imageio_ffmpeg",
+    "manifold3d",
     "scipy",
     "sklearn",
     "tensorboard",
     "torch_geometric",
     "torchdiffeq",
     "trimesh",
+    "viser",
 }
 DISTRIBUTIONS = {
     "PIL": "pillow",
+    "imageio_ffmpeg": "imageio-ffmpeg",
     "sklearn": "scikit-learn",
     "torch_geometric": "torch-geometric",
     "yaml": "pyyaml",
 }
-OPTIONAL = {"h5py", "open3d", "tensorboard"}
+OPTIONAL = {"h5py", "imageio-ffmpeg", "manifold3d", "open3d", "tensorboard", "viser"}
 
 FILES = sorted(SOURCE.rglob("*.py"))
 
@@ -141,7 +145,7 @@ def test_every_import_is_declared() -> None:
     declared = {re.split("[><=]", line)[0] for line in required.split("\n") if line}
     optional = {
         re.split("[><=]", line)[0]
-        for extra in ("viewer", "logs", "hdf5")
+        for extra in ("viewer", "logs", "hdf5", "film", "solid", "web")
         for line in extras.get(extra, raw=True).split("\n")
         if line
     }

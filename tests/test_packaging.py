@@ -63,9 +63,12 @@ def test_metadata(wheel: zipfile.ZipFile) -> None:
     assert set(metadata.get_all("Provides-Extra", [])) == {
         "all",
         "dev",
+        "film",
         "hdf5",
         "logs",
+        "solid",
         "viewer",
+        "web",
     }
     scripts = wheel.read(f"{folder}/entry_points.txt").decode()
     assert "shapegen = shapegen.cli:main" in scripts

@@ -10,6 +10,7 @@ import typer
 
 import shapegen
 from shapegen.cli.app import app
+from shapegen.cli.options import Unit, Up
 
 if TYPE_CHECKING:
     from shapegen.scene import Scene
@@ -23,13 +24,22 @@ def mesh(
         str,
         typer.Argument(metavar="MODEL|FILE", help="A model to draw from, or a file of shapes."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write: glb, obj, ply or stl.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="File to write: glb, obj, ply, stl or usda.")
+    ],
     seed: Annotated[int, typer.Option("--seed", help="Of the shape drawn from a model.")] = 0,
     index: Annotated[int, typer.Option("--index", min=0, help="Which shape of a file.")] = 0,
+    printable: Annotated[
+        bool, typer.Option("--printable", help="Watertight edge to edge (needs manifold3d).")
+    ] = False,
+    unit: Unit = "m",
+    up: Up = "y",
 ) -> None:
     """Write the outer surface of one shape as one mesh; walls inside other parts are cut away."""
-    from shapegen.formats import write_scene
+    from shapegen.formats import check_frame, write_scene
+    from shapegen.formats.solid import solid
 
+    check_frame(out.suffix, unit, up)
     if Path(source).is_file() and not source.endswith(".safetensors"):
         shapes = shapegen.read(source)
         if index >= len(shapes):
@@ -39,8 +49,8 @@ def mesh(
         from shapegen.cli import draw
 
         shape = draw.samples(shapegen.load(source), [seed])[0]
-    surface = union(shape.to_scene())
-    write_scene(surface, out)
+    surface = (solid if printable else union)(shape.to_scene())
+    write_scene(surface, out, unit=unit, up=up)
     typer.echo(f"{len(surface.mesh().faces)} triangles in {out}")
 
 
@@ -54,6 +64,10 @@ def view(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a page with pictures instead.")
     ] = None,
+    turntable: Annotated[
+        Path | None,
+        typer.Option("--turntable", help="Write all sides instead: .gif, .mp4 or a folder."),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Shapes shown at most.")] = 48,
 ) -> None:
     """Show shapes: as a picture, in a window, or on a page."""
@@ -66,6 +80,12 @@ def view(
         title = ", ".join(path.name for path in paths)
         write_gallery(html, [Pictures(f"{len(scenes)} shapes", thumbnails(scenes))], title=title)
         typer.echo(f"{len(scenes)} shapes on {html}")
+    elif turntable is not None:
+        from shapegen.scene import side_by_side
+        from shapegen.view import write_turntable
+
+        write_turntable(side_by_side(scenes), turntable)
+        typer.echo(f"{len(scenes)} shapes in {turntable}")
     elif backend == "image":
         from shapegen.cli.pictures import write_sheet
 

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shapegen.cli.folders import write_manifest
 
@@ -15,21 +15,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from shapegen.base import GenerativeModel, LatentModel
+    from shapegen.scene import Scene
 
-FORMATS = ("auto", "glb", "obj", "ply", "stl", "json", "npz", "npy", "xyz", "png")
+FORMATS = ("auto", "glb", "obj", "ply", "stl", "usda", "json", "npz", "npy", "xyz", "png")
 """Extensions of single shapes; not every kind of shapes has all of them. ``auto``: ``png`` of
 images, else ``glb``."""
 
 
-def check_format(extension: str) -> str:
+def check_format(extension: str, unit: str = "m", up: str = "y") -> str:
     """Return a format's name in lower case without a dot.
 
     Raises:
-        ValueError: It is none of :data:`FORMATS`.
+        ValueError: It is none of :data:`FORMATS`, or cannot be in this unit or have this axis up.
     """
+    from shapegen.formats import check_frame
+
     name = extension.lower().removeprefix(".")
     if name not in FORMATS:
         raise ValueError(f"unknown format {extension!r}; accepted: {', '.join(FORMATS)}")
+    # What "auto" stands for has no choice of either.
+    check_frame("glb" if name == "auto" else name, unit, up)
     return name
 
 
@@ -147,6 +152,8 @@ def write_files(
     extension: str,
     *,
     seeds: Sequence[int] | None = None,
+    unit: Literal["m", "cm"] = "m",
+    up: Literal["y", "z"] = "y",
     **facts: Any,
 ) -> list[str]:
     """Write a file a shape and the manifest of them; give the files' names.
@@ -158,9 +165,12 @@ def write_files(
         shapes: Batches of one.
         extension: One of :data:`FORMATS`; with ``json`` there is also one ``samples.jsonl``.
         seeds: Of every shape, for the manifest.
+        unit: Of the files (:func:`shapegen.formats.write_scene`); the manifest says it if not m.
+        up: Their axis upwards.
         **facts: What else the manifest says.
     """
     from shapegen.fields.voxels import Voxels
+    from shapegen.formats import write_scene
     from shapegen.images.images import Images
     from shapegen.points.point_clouds import PointClouds
 
@@ -173,12 +183,28 @@ def write_files(
         write_manifest(folder, ["samples.npz"], [None], **facts, **shared)
         return ["samples.npz"]
     names = [f"{number:04d}.{extension}" for number in range(len(shapes))]
-    for name, shape in zip(names, shapes, strict=True):
-        shape.write(folder / name)
+    if (unit, up) == ("m", "y"):
+        for name, shape in zip(names, shapes, strict=True):
+            shape.write(folder / name)
+    else:
+        facts |= {"unit": unit, "up": up}
+        for name, shape in zip(names, shapes, strict=True):
+            write_scene(shape.to_scene(), folder / name, unit=unit, up=up)
     if extension == "json":
         type(shapes[0]).join(shapes).write(folder / "samples.jsonl")
     write_manifest(folder, names, seeds or [None] * len(names), **facts)
     return names
+
+
+def write_animations(folder: Path, scenes: Sequence[Scene]) -> None:
+    """Write a walk as ``animation.gif`` and, unless it is of images, as ``animation.glb``."""
+    from shapegen.formats.folders import ANIMATION
+    from shapegen.formats.glb import write_animated_glb
+    from shapegen.view import write_animation
+
+    write_animation(scenes, folder / "animation.gif")
+    if not any(scene.images for scene in scenes):
+        write_animated_glb(scenes, folder / ANIMATION)
 
 
 def singles(batch: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import typer
 import shapegen
 from shapegen.cli.app import app
 from shapegen.cli.folders import filling
+from shapegen.cli.options import Unit, Up
 
 Model = Annotated[
     str, typer.Argument(help="A shipped model's name, a run's folder or a .safetensors file.")
@@ -21,7 +22,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="auto (png of images, else glb), glb, obj, ply, stl, json, npz, npy, xyz or png.",
+        help="auto (png of images, else glb), glb, obj, ply, stl, usda, json, npz, npy, xyz, png.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
@@ -34,6 +35,8 @@ def sample(
     n: Annotated[int, typer.Option("-n", "--count", min=1, help="How many.")] = 24,
     seed: Seed = 0,
     format: Format = "auto",
+    unit: Unit = "m",
+    up: Up = "y",
     points: Annotated[
         int | None, typer.Option("--points", min=1, help="Points of a shape, for point clouds.")
     ] = None,
@@ -46,12 +49,13 @@ def sample(
     """
     from shapegen.cli import draw
 
-    extension = draw.check_format(format)
+    extension = draw.check_format(format, unit, up)
     loaded = shapegen.load(model, device)
     seeds = [draw.seed_of(seed, index) for index in range(n)]
     shapes = draw.samples(loaded, seeds, points=points)
     with filling(out) as folder:
-        draw.write_shapes(folder, shapes, extension, seeds=seeds, model=model, seed=seed)
+        frame = {"unit": unit, "up": up}
+        draw.write_shapes(folder, shapes, extension, **frame, seeds=seeds, model=model, seed=seed)
     typer.echo(f"{n} shapes in {out}")
 
 
@@ -66,18 +70,21 @@ def reconstruct(
         typer.Option("--project", help="Without an encoder: find latents by gradient descent."),
     ] = False,
     format: Format = "auto",
+    unit: Unit = "m",
+    up: Up = "y",
     device: Device = "auto",
 ) -> None:
     """Encode shapes and decode them again: numbered files, and pairs.png to compare."""
     from shapegen.cli import draw
     from shapegen.cli.pictures import write_pairs
 
-    extension = draw.check_format(format)
+    extension = draw.check_format(format, unit, up)
     loaded = shapegen.load(model, device)
     shapes = shapegen.read(data)[:n]
     rebuilt = draw.rebuilt(loaded, shapes, project=project)
     with filling(out) as folder:
-        draw.write_shapes(folder, draw.singles(rebuilt), extension, model=model, data=str(data))
+        facts = {"model": model, "data": str(data)}
+        draw.write_shapes(folder, draw.singles(rebuilt), extension, unit=unit, up=up, **facts)
         write_pairs(shapes, rebuilt, folder / "pairs.png")
     typer.echo(f"{len(rebuilt)} shapes in {out}")
 
@@ -89,18 +96,21 @@ def interpolate(
     b: Annotated[str, typer.Argument(help="The same.")],
     out: Out,
     steps: Annotated[int, typer.Option("--steps", help="Shapes on the way, ends included.")] = 8,
-    animate: Annotated[bool, typer.Option("--animate", help="Write animation.gif too.")] = False,
+    animate: Annotated[
+        bool, typer.Option("--animate", help="Write animation.gif and, of solids, .glb too.")
+    ] = False,
     format: Format = "auto",
+    unit: Unit = "m",
+    up: Up = "y",
     device: Device = "auto",
 ) -> None:
-    """Walk between two latents: numbered files, contact.png and, if wanted, animation.gif."""
+    """Walk between two latents: numbered files, contact.png and, if wanted, animations."""
     import torch
 
     from shapegen.base import LatentModel
     from shapegen.cli import draw
-    from shapegen.view import write_animation
 
-    extension = draw.check_format(format)
+    extension = draw.check_format(format, unit, up)
     loaded = shapegen.load(model, device)
     if not isinstance(loaded, LatentModel):
         raise ValueError(f"{loaded.name} has no latents to walk between")
@@ -109,7 +119,7 @@ def interpolate(
         walk = loaded.interpolate(start, end, steps, rng=draw.stream(0))
     shapes = draw.singles(walk)
     with filling(out) as folder:
-        draw.write_shapes(folder, shapes, extension, model=model, a=a, b=b)
+        draw.write_shapes(folder, shapes, extension, unit=unit, up=up, model=model, a=a, b=b)
         if animate:
-            write_animation([shape.to_scene() for shape in shapes], folder / "animation.gif")
+            draw.write_animations(folder, [shape.to_scene() for shape in shapes])
     typer.echo(f"{steps} shapes in {out}")

@@ -20,7 +20,7 @@ MANY_EXTENSIONS = (".jsonl", ".npz")
 """Kinds of files that hold any number of graphs."""
 ONE_EXTENSIONS = (".json", ".graphml", ".edgelist")
 """Kinds of files that hold one."""
-SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".stl", ".png")
+SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".stl", ".usda", ".png")
 WRITE_EXTENSIONS = (*MANY_EXTENSIONS, *ONE_EXTENSIONS, *SCENE_EXTENSIONS)
 
 
@@ -30,7 +30,7 @@ def write_graphs(graphs: Graphs, path: str | Path, *, extension: str = ".json") 
     ``.jsonl`` holds networkx's node-link data, a graph a line, ``.json`` that of one graph;
     ``.npz`` ``sizes``, ``edge_counts``, ``edges`` and, where graphs have names, ``ids``;
     ``.graphml`` and ``.edgelist`` one graph, as networkx writes them. ``.glb``, ``.obj``,
-    ``.ply``, ``.stl`` and ``.png`` show the graphs, laid out side by side.
+    ``.ply``, ``.stl``, ``.usda`` and ``.png`` show the graphs, laid out side by side.
 
     Args:
         graphs: At least one.

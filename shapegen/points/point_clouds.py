@@ -39,7 +39,7 @@ class PointCloud:
         return PointClouds.of([self]).to_scene()
 
     def write(self, path: str | Path) -> None:
-        """Write one file; the extension says the format (npz, npy, ply, xyz, glb, obj, png)."""
+        """Write one file; its extension says the format: npz, npy, ply, xyz, glb, usda, ..."""
         PointClouds.of([self]).write(path)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shapegen.points.point_clouds import PointClouds
 
 ARRAY_EXTENSIONS = (".npz", ".npy", ".xyz")
-SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".png")
+SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".usda", ".png")
 WRITE_EXTENSIONS = (*ARRAY_EXTENSIONS, *SCENE_EXTENSIONS)
 
 
@@ -23,8 +23,8 @@ def write_point_clouds(clouds: PointClouds, path: str | Path, *, extension: str 
     """Write point clouds; the extension says the format.
 
     ``.npz`` holds ``points (batch, points, 3)`` and, where shapes have names, ``ids``; ``.npy``
-    the points; ``.xyz`` one cloud, a point a line. ``.ply``, ``.glb``, ``.obj`` and ``.png`` are
-    for graphics programs; there several clouds stand side by side.
+    the points; ``.xyz`` one cloud, a point a line. ``.ply``, ``.glb``, ``.obj``, ``.usda`` and
+    ``.png`` are for graphics programs; there several clouds stand side by side.
 
     Args:
         clouds: At least one.

@@ -207,7 +207,7 @@ class PartTree:
         return part_tree_scene(self)
 
     def write(self, path: str | Path) -> None:
-        """Write one file; the extension says the format (json, npz, glb, obj, ply, stl, png)."""
+        """Write one file; its extension says the format: json, npz, glb, obj, ply, usda, ..."""
         from shapegen.structures.files import write_part_trees
 
         write_part_trees(PartTrees([self]), path)

@@ -2,8 +2,8 @@
 
 from shapegen.formats.gif import write_gif
 from shapegen.formats.picture import Style, scene_camera, thumbnail
-from shapegen.formats.picture_files import turntable
 from shapegen.formats.png import write_png
+from shapegen.formats.turntables import turntable, write_turntable
 from shapegen.view.animation import animation_frames, write_animation
 from shapegen.view.gallery import Animation, Pairs, Pictures, Table, write_gallery
 from shapegen.view.plots import (
@@ -41,4 +41,5 @@ __all__ = [
     "write_png",
     "write_rows",
     "write_scatter",
+    "write_turntable",
 ]

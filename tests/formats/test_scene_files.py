@@ -197,7 +197,10 @@ def test_colours_of_faces_and_points_survive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("extension", SCENE_EXTENSIONS)
 def test_equal_scenes_give_equal_bytes(scene: Scene, extension: str, tmp_path: Path) -> None:
-    small = Scene(tuple(replace(n) for n in scene.nodes[:5])) if extension == ".gif" else scene
+    if extension == ".mp4":
+        pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg is not installed")
+    moving = extension in (".gif", ".mp4")
+    small = Scene(tuple(replace(n) for n in scene.nodes[:5])) if moving else scene
     for folder in ("a", "b"):
         write_scene(small, tmp_path / folder / f"x{extension}")
     one, other = (sorted((tmp_path / folder).iterdir()) for folder in ("a", "b"))
