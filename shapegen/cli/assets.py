@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,8 +62,11 @@ def view(
         Path, typer.Option("--out", "-o", help="The picture of the image backend.")
     ] = Path("view.png"),
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write a page with pictures instead.")
+        Path | None, typer.Option("--html", help="Write a page to turn them on instead.")
     ] = None,
+    walk: Annotated[
+        bool, typer.Option("--walk", help="On the page every PATH is one shape that moves.")
+    ] = False,
     turntable: Annotated[
         Path | None,
         typer.Option("--turntable", help="Write all sides instead: .gif, .mp4 or a folder."),
@@ -73,14 +76,11 @@ def view(
     """Show shapes: as a picture, in a window, or on a page."""
     if backend not in BACKENDS:
         raise ValueError(f"unknown backend {backend!r}; accepted: {', '.join(BACKENDS)}")
-    scenes = [scene for path in paths for scene in scenes_of(path)][:limit]
     if html is not None:
-        from shapegen.view import Pictures, thumbnails, write_gallery
-
-        title = ", ".join(path.name for path in paths)
-        write_gallery(html, [Pictures(f"{len(scenes)} shapes", thumbnails(scenes))], title=title)
-        typer.echo(f"{len(scenes)} shapes on {html}")
-    elif turntable is not None:
+        _write_page(html, {path: scenes_of(path) for path in paths}, limit=limit, walk=walk)
+        return
+    scenes = [scene for path in paths for scene in scenes_of(path)][:limit]
+    if turntable is not None:
         from shapegen.scene import side_by_side
         from shapegen.view import write_turntable
 
@@ -95,6 +95,25 @@ def view(
         from shapegen.view import show
 
         show(scenes)
+
+
+def _write_page(
+    page: Path, found: Mapping[Path, Sequence[Scene]], *, limit: int, walk: bool
+) -> None:
+    from shapegen.view import write_html
+
+    shapes: list[Scene | Sequence[Scene]] = []
+    names: list[str] = []
+    for path, scenes in found.items():
+        if walk or len(scenes) == 1:
+            shapes.append(scenes)
+            names.append(path.name)
+        else:
+            shapes += scenes
+            names += [f"{path.name} {number}" for number in range(len(scenes))]
+    title = ", ".join(path.name for path in found)
+    write_html(shapes[:limit], page, title=title, names=names[:limit])
+    typer.echo(f"{min(len(shapes), limit)} shapes on {page}")
 
 
 def scenes_of(path: Path) -> Sequence[Scene]:

@@ -197,12 +197,13 @@ def write_files(
 
 
 def write_animations(folder: Path, scenes: Sequence[Scene]) -> None:
-    """Write a walk as ``animation.gif`` and, unless it is of images, as ``animation.glb``."""
+    """Write a walk as ``animation.gif``, ``.html`` and, unless it is of images, ``.glb``."""
     from shapegen.formats.folders import ANIMATION
     from shapegen.formats.glb import write_animated_glb
-    from shapegen.view import write_animation
+    from shapegen.view import write_animation, write_html
 
     write_animation(scenes, folder / "animation.gif")
+    write_html([scenes], folder / "animation.html", title="walk", names=["walk"])
     if not any(scene.images for scene in scenes):
         write_animated_glb(scenes, folder / ANIMATION)
 

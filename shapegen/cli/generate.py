@@ -97,7 +97,7 @@ def interpolate(
     out: Out,
     steps: Annotated[int, typer.Option("--steps", help="Shapes on the way, ends included.")] = 8,
     animate: Annotated[
-        bool, typer.Option("--animate", help="Write animation.gif and, of solids, .glb too.")
+        bool, typer.Option("--animate", help="Write animation.gif, .html and, of solids, .glb.")
     ] = False,
     format: Format = "auto",
     unit: Unit = "m",

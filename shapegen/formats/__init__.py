@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from shapegen.scene import Mesh, Scene
 
-SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".stl", ".usda", ".png", ".gif", ".mp4")
+SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".stl", ".usda", ".png", ".gif", ".mp4", ".html")
 """What :func:`write_scene` can write."""
 
 FRAME_EXTENSIONS = (".obj", ".ply", ".stl", ".usda")
@@ -30,7 +30,8 @@ def write_scene(
 
     ``.glb`` keeps all: hierarchy, colours, extras. ``.usda`` keeps hierarchy, colours and labels,
     ``.obj`` (with ``.mtl``) names and colours, ``.ply`` colours and labels, ``.stl`` the surface.
-    ``.png`` is a picture, ``.gif`` and ``.mp4`` a turntable. Equal scenes give equal bytes.
+    ``.png`` is a picture, ``.gif`` and ``.mp4`` a turntable, ``.html`` a page to turn it on. Equal
+    scenes give equal bytes.
 
     Args:
         scene: Its unit is taken to be the metre.
@@ -101,6 +102,8 @@ def _writer(path: Path) -> Callable[[Scene, str | Path], None]:
         from shapegen.formats.stl import write_stl as write
     elif extension == ".usda":
         from shapegen.formats.usd import write_usda as write
+    elif extension == ".html":
+        from shapegen.formats.html import write_html as write
     elif extension == ".png":
         from shapegen.formats.picture_files import write_picture as write
     elif extension in (".gif", ".mp4"):

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shapegen.core import boxes as box_algebra
 from shapegen.formats.walks import Track
 
 Float = NDArray[np.float64]
@@ -39,9 +38,8 @@ class Channels:
         """Move a node that is a unit cube as a part's box moves; ``origin`` is its parent's."""
         assert track.boxes is not None
         scale = np.maximum(np.abs(track.boxes[:, 3:6]), ABSENT)
-        turn = box_algebra.quaternions(track.boxes)
         self._linear(number, "translation", track.boxes[:, :3] - origin)
-        self._linear(number, "rotation", _nearest_signs(turn)[:, [1, 2, 3, 0]])
+        self._linear(number, "rotation", track.turns()[:, [1, 2, 3, 0]])
         self._linear(number, "scale", np.where(track.present[:, None], scale, ABSENT))
 
     def visibility(self, number: int, track: Track) -> None:
@@ -70,10 +68,3 @@ class Channels:
         self._samplers.append({**sampler, "output": self._add(array, kind, _FLOAT, None)})
         target = {"node": number, "path": path}
         self._channels.append({"sampler": len(self._samplers) - 1, "target": target})
-
-
-def _nearest_signs(quaternions: Float) -> Float:
-    """The same rotations, each by that of its two quaternions that is nearer to the one before."""
-    dots = (quaternions[1:] * quaternions[:-1]).sum(1)
-    flips = np.cumprod(np.where(dots < 0, -1.0, 1.0))
-    return quaternions * np.concatenate([[1.0], flips])[:, None]

@@ -158,9 +158,6 @@ def _material(name: str, color: Colour) -> Block:
 
 def _cube(track: Track) -> list[str]:
     assert track.boxes is not None
-    turn = box_algebra.quaternions(track.boxes)
-    signs = np.cumprod(np.where((turn[1:] * turn[:-1]).sum(1) < 0, -1.0, 1.0))
-    turn[1:] *= signs[:, None]
     size = np.abs(track.boxes[:, 3:6])
     color = srgb_to_linear([track.node.color])
     return [
@@ -168,7 +165,7 @@ def _cube(track: Track) -> list[str]:
         "float3[] extent = [(-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)]",
         f"color3f[] primvars:displayColor = {array(color)}",
         *samples("double3 xformOp:translate", [vector(row) for row in track.boxes[:, :3]]),
-        *samples("quatf xformOp:orient", [vector(row) for row in turn]),
+        *samples("quatf xformOp:orient", [vector(row) for row in track.turns()]),
         *samples("float3 xformOp:scale", [vector(row) for row in size]),
         'uniform token[] xformOpOrder = ["xformOp:translate", "xformOp:orient", "xformOp:scale"]',
     ]

@@ -37,6 +37,13 @@ class Track:
         """Whether one box is drawn."""
         return self.boxes is not None and self.node.primitive is not None
 
+    def turns(self) -> Float:
+        """Unit quaternions ``(frames, 4)`` wxyz of the boxes; each is near the one before."""
+        assert self.boxes is not None
+        found = box_algebra.quaternions(self.boxes)
+        flips = np.where((found[1:] * found[:-1]).sum(1) < 0, -1.0, 1.0)
+        return found * np.concatenate([[1.0], np.cumprod(flips)])[:, None]
+
     @property
     def is_still(self) -> bool:
         """Whether the same is drawn in every frame."""

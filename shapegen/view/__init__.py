@@ -1,6 +1,7 @@
 """Looking at shapes: pictures, sheets, animations, a gallery page, a window."""
 
 from shapegen.formats.gif import write_gif
+from shapegen.formats.html import html_page, notebook_html, write_html
 from shapegen.formats.picture import Style, scene_camera, thumbnail
 from shapegen.formats.png import write_png
 from shapegen.formats.turntables import turntable, write_turntable
@@ -26,7 +27,9 @@ __all__ = [
     "animation_frames",
     "contact_sheet",
     "curves",
+    "html_page",
     "image_rows",
+    "notebook_html",
     "pair_sheet",
     "scatter",
     "scene_camera",
@@ -38,6 +41,7 @@ __all__ = [
     "write_curves",
     "write_gallery",
     "write_gif",
+    "write_html",
     "write_png",
     "write_rows",
     "write_scatter",

@@ -1,0 +1,149 @@
+"""One HTML file to look at shapes in any browser: everything inside, nothing fetched.
+
+The page draws with WebGL 2: shapes turn, come apart, show their levels and play their walks, parts
+tell their names. Its scripts lie in ``page/``; a content security policy lets the browser run them
+and nothing else, so that text out of files stays text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from shapegen.formats.atomic import replacing
+from shapegen.formats.html_arrays import Arrays, walk_document
+from shapegen.formats.walks import walk_of
+from shapegen.scene import Scene
+
+SCRIPTS = ("maths", "model", "shaders", "render", "glb", "viewer")
+
+
+def write_html(
+    scene: Scene | Sequence[Scene | Sequence[Scene]],
+    path: str | Path,
+    *,
+    title: str = "shapegen",
+    names: Sequence[str] = (),
+    fps: float = 12.0,
+) -> None:
+    """Write a page on which shapes can be turned, pulled apart and played.
+
+    Args:
+        scene: One, or a sequence: a scene a shape, or the scenes of its walk, whose parts
+            keep their identity as :func:`~shapegen.formats.walks.walk_of` finds it.
+        path: An ``.html`` file.
+        title: Its heading.
+        names: Of the shapes, one each; default: their numbers.
+        fps: Frames of a walk a second.
+
+    Raises:
+        ValueError: There is nothing to see, or not one name a shape.
+    """
+    text = html_page(scene, title=title, names=names, fps=fps)
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def html_page(
+    scene: Scene | Sequence[Scene | Sequence[Scene]],
+    *,
+    title: str = "shapegen",
+    names: Sequence[str] = (),
+    fps: float = 12.0,
+) -> str:
+    """The text of :func:`write_html`'s page."""
+    if not fps > 0:
+        raise ValueError(f"frames a second must be positive; got {fps}")
+    walks = [scene] if isinstance(scene, Scene) else list(scene)
+    if not walks:
+        raise ValueError("a page needs at least one shape; got none")
+    if names and len(names) != len(walks):
+        raise ValueError(f"one name a shape ({len(walks)}) or none; got {len(names)}")
+    arrays = Arrays()
+    shapes = [
+        walk_document(walk_of([walk] if isinstance(walk, Scene) else walk), name, arrays)
+        for walk, name in zip(walks, names or _numbers(len(walks)), strict=True)
+    ]
+    style, script = _style(), _script()
+    policy = (
+        "default-src 'none'; img-src blob: data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
+    )
+    parts = {
+        "policy": policy,
+        "title": escape(title),
+        "style": style,
+        "script": script,
+        "scene": _json({"fps": fps, "shapes": shapes}),
+        "arrays": base64.b64encode(zlib.compress(arrays.data(), 9)).decode(),
+    }
+    # Cut first and joined then: what is put in is never searched for further places.
+    pieces = _resource("page.html").split("{{")
+    out = [pieces[0]]
+    for piece in pieces[1:]:
+        name, _, rest = piece.partition("}}")
+        out += [parts[name], rest]
+    return "".join(out)
+
+
+def notebook_html(scenes: Sequence[Scene], *, shown: int = 24, height: int = 460) -> str:
+    """What a notebook displays for a result: the page of its first shapes in a frame of its own.
+
+    Args:
+        scenes: One a shape.
+        shown: Shapes at most: a notebook keeps all that it displays.
+        height: In pixels.
+    """
+    if not scenes:
+        return "<em>no shapes</em>"
+    page = html_page(scenes[:shown], title=_counted(len(scenes), shown))
+    # The frame may run the page's own script and save files, and knows nothing of the notebook.
+    return (
+        f'<iframe srcdoc="{escape(page)}" sandbox="allow-scripts allow-downloads" '
+        f'width="100%" height="{height}" style="border: 0"></iframe>'
+    )
+
+
+def _counted(count: int, shown: int) -> str:
+    if count > shown:
+        return f"the first {shown} of {count} shapes"
+    return "1 shape" if count == 1 else f"{count} shapes"
+
+
+def _numbers(count: int) -> list[str]:
+    return [f"shape {number + 1}" for number in range(count)]
+
+
+def _json(value: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _resource(name: str) -> str:
+    return (files("shapegen.formats") / "page" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _style() -> str:
+    return _resource("page.css")
+
+
+@cache
+def _script() -> str:
+    # One scope for all files, and none of their names on the page.
+    body = "\n".join(_resource(f"{name}.js") for name in SCRIPTS)
+    return f"(() => {{\n'use strict';\n{body}}})();\n"
