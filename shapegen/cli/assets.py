@@ -15,7 +15,7 @@ from shapegen.cli.options import Unit, Up
 if TYPE_CHECKING:
     from shapegen.scene import Scene
 
-BACKENDS = ("image", "open3d")
+BACKENDS = ("image", "open3d", "web")
 
 
 @app.command()
@@ -56,8 +56,10 @@ def mesh(
 
 @app.command()
 def view(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files of shapes.")],
-    backend: Annotated[str, typer.Option("--backend", help="image or open3d.")] = "image",
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH...", help="Files of shapes.")
+    ] = None,
+    backend: Annotated[str, typer.Option("--backend", help="image, open3d or web.")] = "image",
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The picture of the image backend.")
     ] = Path("view.png"),
@@ -65,19 +67,37 @@ def view(
         Path | None, typer.Option("--html", help="Write a page to turn them on instead.")
     ] = None,
     walk: Annotated[
-        bool, typer.Option("--walk", help="On the page every PATH is one shape that moves.")
+        bool, typer.Option("--walk", help="Of html and web: every PATH is one shape that moves.")
     ] = False,
     turntable: Annotated[
         Path | None,
         typer.Option("--turntable", help="Write all sides instead: .gif, .mp4 or a folder."),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Of web: sliders through this model's latents.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Of web: 0.0.0.0 lets others look, and move things.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of web.")] = 8080,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Shapes shown at most.")] = 48,
 ) -> None:
-    """Show shapes: as a picture, in a window, or on a page."""
+    """Show shapes: as a picture, in a window, in a browser, or on a page."""
     if backend not in BACKENDS:
         raise ValueError(f"unknown backend {backend!r}; accepted: {', '.join(BACKENDS)}")
-    if html is not None:
-        _write_page(html, {path: scenes_of(path) for path in paths}, limit=limit, walk=walk)
+    if not paths and not (backend == "web" and model is not None):
+        raise ValueError("nothing to view: give files of shapes, or a --model to --backend web")
+    paths = paths or []
+    if html is not None or backend == "web":
+        shapes, names = _walks({path: scenes_of(path) for path in paths}, walk=walk)
+        if html is None:
+            _serve(shapes[:limit], names[:limit], model=model, host=host, port=port)
+            return
+        from shapegen.view import write_html
+
+        title = ", ".join(path.name for path in paths)
+        write_html(shapes[:limit], html, title=title, names=names[:limit])
+        typer.echo(f"{min(len(shapes), limit)} shapes on {html}")
         return
     scenes = [scene for path in paths for scene in scenes_of(path)][:limit]
     if turntable is not None:
@@ -97,23 +117,48 @@ def view(
         show(scenes)
 
 
-def _write_page(
-    page: Path, found: Mapping[Path, Sequence[Scene]], *, limit: int, walk: bool
-) -> None:
-    from shapegen.view import write_html
-
-    shapes: list[Scene | Sequence[Scene]] = []
+def _walks(
+    found: Mapping[Path, Sequence[Scene]], *, walk: bool
+) -> tuple[list[Sequence[Scene]], list[str]]:
+    """The scenes and the name of every shape; with ``walk`` a file is one shape that moves."""
+    shapes: list[Sequence[Scene]] = []
     names: list[str] = []
     for path, scenes in found.items():
         if walk or len(scenes) == 1:
             shapes.append(scenes)
             names.append(path.name)
         else:
-            shapes += scenes
+            shapes += [[scene] for scene in scenes]
             names += [f"{path.name} {number}" for number in range(len(scenes))]
-    title = ", ".join(path.name for path in found)
-    write_html(shapes[:limit], page, title=title, names=names[:limit])
-    typer.echo(f"{min(len(shapes), limit)} shapes on {page}")
+    return shapes, names
+
+
+def _serve(
+    shapes: Sequence[Sequence[Scene]],
+    names: Sequence[str],
+    *,
+    model: str | None,
+    host: str,
+    port: int,
+) -> None:
+    from shapegen.base import LatentModel
+    from shapegen.view.latents import latents_of
+    from shapegen.view.web import WebViewer
+
+    latents = None
+    if model is not None:
+        loaded = shapegen.load(model)
+        if not isinstance(loaded, LatentModel):
+            raise ValueError(f"{loaded.name} has no latents to move along")
+        latents = latents_of(loaded)
+    viewer = WebViewer(shapes, names=names, latents=latents, host=host, port=port)
+    typer.echo(f"open {viewer.address} (Ctrl-C ends)")
+    try:
+        viewer.run()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        viewer.close()
 
 
 def scenes_of(path: Path) -> Sequence[Scene]:

@@ -122,3 +122,32 @@ def direction(having: Tensor, lacking: Tensor) -> Tensor:
     if not len(having) or not len(lacking):
         raise ValueError(f"both sides need latents; got {len(having)} and {len(lacking)}")
     return having.mean(0) - lacking.mean(0)
+
+
+def principal_directions(latents: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The directions along which latents vary most, and how much.
+
+    Of a prior that was fitted to the codes of training data these are the codes' own; of a
+    standard normal all directions are alike, and these are orthogonal ones at random.
+
+    Args:
+        latents: ``(n, d)``, at least two.
+        count: How many directions, at most ``d``; fewer where fewer vary.
+
+    Returns:
+        Unit vectors ``(k, d)`` and the standard deviation ``(k,)`` along each, the largest first.
+        The largest entry of every vector is positive.
+
+    Raises:
+        ValueError: Fewer than two latents, or a count below one.
+    """
+    if latents.ndim != 2 or len(latents) < 2:
+        raise ValueError(f"latents must be (n, d), at least two; got {tuple(latents.shape)}")
+    if count < 1:
+        raise ValueError(f"at least one direction is needed; got {count}")
+    spread, directions = torch.linalg.svd(latents - latents.mean(0), full_matrices=False)[1:]
+    kept = int((spread > 1e-6 * spread[0]).sum())
+    directions = directions[: min(count, kept)]
+    # A vector and its opposite are the same direction: the sign is fixed, not left to the solver.
+    largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
+    return directions * largest.sign(), spread[: len(directions)] / (len(latents) - 1) ** 0.5

@@ -61,6 +61,12 @@ def write_animated_glb(scenes: Sequence[Scene], path: str | Path, *, fps: float 
     _write(walk_of(scenes).frame_by_frame(), path, fps=fps)
 
 
+def glb_bytes(scene: Scene) -> bytes:
+    """The file of :func:`write_glb`."""
+    scene.bounds()
+    return _Writer(scene, walk_of([scene]), 1.0).glb()
+
+
 def _write(walk: Walk, path: str | Path, *, fps: float) -> None:
     scene = walk.scene()
     scene.bounds()
