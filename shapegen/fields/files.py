@@ -13,7 +13,7 @@ from shapegen.formats.compressed import existing
 from shapegen.formats.folders import write_batch
 from shapegen.formats.npz import array_shapes, read_arrays, write_arrays
 
-SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".stl", ".png")
+SCENE_EXTENSIONS = (".glb", ".obj", ".ply", ".stl", ".usda", ".png")
 WRITE_EXTENSIONS = (".npz", *SCENE_EXTENSIONS)
 
 

@@ -41,8 +41,14 @@ class VoxelGrid:
         """Lower to the primitives that every viewer and exporter reads."""
         return Voxels.of([self]).to_scene()
 
+    def _repr_html_(self) -> str:
+        """What a notebook displays: the shape to turn."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(Voxels.of([self]))
+
     def write(self, path: str | Path) -> None:
-        """Write one file; the extension says the format (npz, glb, obj, ply, stl, png)."""
+        """Write one file; its extension says the format: npz, glb, obj, ply, stl, usda, png."""
         Voxels.of([self]).write(path)
 
 
@@ -154,6 +160,12 @@ class Voxels(Sequence[VoxelGrid]):
         from shapegen.fields.lowering import voxels_scene
 
         return voxels_scene(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook displays: the shapes to turn."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(self)
 
     def write(self, path: str | Path) -> None:
         """Write all shapes; the extension says the format, and a folder gets a file a shape."""

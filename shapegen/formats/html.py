@@ -19,10 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from shapegen.formats.atomic import replacing
+from shapegen.formats.folders import Batch
 from shapegen.formats.html_arrays import Arrays, walk_document
 from shapegen.formats.walks import walk_of
-from shapegen.scene import Scene
+from shapegen.scene import Image, Node, Primitive, Scene, positions
 
+SHOWN = 24
+"""Shapes of a result that a notebook displays."""
 SCRIPTS = ("maths", "model", "shaders", "render", "glb", "viewer")
 
 
@@ -58,8 +61,9 @@ def html_page(
     title: str = "shapegen",
     names: Sequence[str] = (),
     fps: float = 12.0,
+    together: bool = False,
 ) -> str:
-    """The text of :func:`write_html`'s page."""
+    """The text of :func:`write_html`'s page; with ``together`` it begins with all side by side."""
     if not fps > 0:
         raise ValueError(f"frames a second must be positive; got {fps}")
     walks = [scene] if isinstance(scene, Scene) else list(scene)
@@ -68,9 +72,12 @@ def html_page(
     if names and len(names) != len(walks):
         raise ValueError(f"one name a shape ({len(walks)}) or none; got {len(names)}")
     arrays = Arrays()
+    joined = [walk_of([walk] if isinstance(walk, Scene) else walk) for walk in walks]
+    if not any(_something(primitive) for walk in joined for primitive in walk.drawn()):
+        raise ValueError("shapes without points, boxes, meshes or images have nothing to show")
     shapes = [
-        walk_document(walk_of([walk] if isinstance(walk, Scene) else walk), name, arrays)
-        for walk, name in zip(walks, names or _numbers(len(walks)), strict=True)
+        walk_document(walk, name, arrays)
+        for walk, name in zip(joined, names or _numbers(len(walks)), strict=True)
     ]
     style, script = _style(), _script()
     policy = (
@@ -82,7 +89,7 @@ def html_page(
         "title": escape(title),
         "style": style,
         "script": script,
-        "scene": _json({"fps": fps, "shapes": shapes}),
+        "scene": _json({"fps": fps, "together": together, "shapes": shapes}),
         "arrays": base64.b64encode(zlib.compress(arrays.data(), 9)).decode(),
     }
     # Cut first and joined then: what is put in is never searched for further places.
@@ -94,17 +101,21 @@ def html_page(
     return "".join(out)
 
 
-def notebook_html(scenes: Sequence[Scene], *, shown: int = 24, height: int = 460) -> str:
-    """What a notebook displays for a result: the page of its first shapes in a frame of its own.
+def notebook_html(shapes: Batch, *, height: int = 460) -> str:
+    """What a notebook displays for a result: the page of its shapes in a frame of its own.
 
     Args:
-        scenes: One a shape.
-        shown: Shapes at most: a notebook keeps all that it displays.
+        shapes: A batch; of many the first :data:`SHOWN`, since a notebook keeps what it displays.
         height: In pixels.
     """
-    if not scenes:
+    if not len(shapes):
         return "<em>no shapes</em>"
-    page = html_page(scenes[:shown], title=_counted(len(scenes), shown))
+    count = min(len(shapes), SHOWN)
+    title = "1 shape" if len(shapes) == 1 else f"{len(shapes)} shapes"
+    if count < len(shapes):
+        title = f"the first {count} of {title}"
+    scenes = [shapes[number : number + 1].to_scene() for number in range(count)]
+    page = html_page(scenes, title=title, together=True)
     # The frame may run the page's own script and save files, and knows nothing of the notebook.
     return (
         f'<iframe srcdoc="{escape(page)}" sandbox="allow-scripts allow-downloads" '
@@ -112,10 +123,10 @@ def notebook_html(scenes: Sequence[Scene], *, shown: int = 24, height: int = 460
     )
 
 
-def _counted(count: int, shown: int) -> str:
-    if count > shown:
-        return f"the first {shown} of {count} shapes"
-    return "1 shape" if count == 1 else f"{count} shapes"
+def _something(primitive: Primitive) -> bool:
+    if isinstance(primitive, Image):
+        return True
+    return len(positions(Node("", primitive=primitive))) > 0
 
 
 def _numbers(count: int) -> list[str]:

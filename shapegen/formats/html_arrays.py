@@ -44,11 +44,7 @@ class Arrays:
 
 
 def walk_document(walk: Walk, name: str, arrays: Arrays) -> dict[str, Any]:
-    """Describe a shape and its frames; its numbers go to ``arrays``.
-
-    Raises:
-        ValueError: There is nothing to see in any frame.
-    """
+    """Describe a shape and its frames; its numbers go to ``arrays``."""
     low, high = _bounds(walk)
     tracks = [_node(track, walk.frames, low, high, arrays) for track in walk.tracks]
     numbers = {track.node.name: number for number, track in enumerate(walk.tracks)}
@@ -63,7 +59,10 @@ def walk_document(walk: Walk, name: str, arrays: Arrays) -> dict[str, Any]:
 
 
 def _bounds(walk: Walk) -> tuple[Float, Float]:
-    """Low and high corner of all frames; images are pictures of side one around the origin."""
+    """Low and high corner of all frames; images are pictures of side one around the origin.
+
+    Where there is nothing, a cube of side one keeps its place.
+    """
     clouds = []
     for track in walk.tracks:
         for primitive in track.primitives:
@@ -73,7 +72,7 @@ def _bounds(walk: Walk) -> tuple[Float, Float]:
                 clouds.append(positions(_drawing(track, primitive)))
     points = np.concatenate([np.empty((0, 3)), *clouds])
     if not len(points):
-        raise ValueError("a scene without points, boxes, meshes or images has nothing to show")
+        return np.full(3, -0.5), np.full(3, 0.5)
     return points.min(0), points.max(0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -61,6 +61,11 @@ class Walk:
     def scene(self) -> Scene:
         """Every part where it first appears."""
         return Scene(tuple(track.node for track in self.tracks))
+
+    def drawn(self) -> Iterator[Primitive]:
+        """Everything that is drawn in any frame."""
+        for track in self.tracks:
+            yield from (primitive for primitive in track.primitives if primitive is not None)
 
     def frame_by_frame(self) -> Walk:
         """Replace parts that are no boxes and change by a part a frame below them.

@@ -185,6 +185,12 @@ class Graphs(Sequence["networkx.Graph"]):
 
         return graphs_scene(self)
 
+    def _repr_html_(self) -> str:
+        """What a notebook displays: the shapes to turn and take apart."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(self)
+
     def write(self, path: str | Path) -> None:
         """Write all graphs; the extension says the format, and a folder gets a file a graph."""
         from shapegen.graphs.writing import write_graphs

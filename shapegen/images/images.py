@@ -37,6 +37,12 @@ class Picture:
         """Lower to the primitives that every viewer and exporter reads."""
         return Images.of([self]).to_scene()
 
+    def _repr_html_(self) -> str:
+        """What a notebook displays: the shape to turn and take apart."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(Images.of([self]))
+
     def write(self, path: str | Path) -> None:
         """Write one file; the extension says the format (png, npz)."""
         Images.of([self]).write(path)
@@ -141,6 +147,12 @@ class Images(Sequence[Picture]):
         from shapegen.images.lowering import images_scene
 
         return images_scene(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook displays: the shapes to turn and take apart."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(self)
 
     def write(self, path: str | Path) -> None:
         """Write all images; the extension says the format, and a folder gets a file an image."""

@@ -38,6 +38,12 @@ class PointCloud:
         """Lower to the primitives that every viewer and exporter reads."""
         return PointClouds.of([self]).to_scene()
 
+    def _repr_html_(self) -> str:
+        """What a notebook displays: the shape to turn and take apart."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(PointClouds.of([self]))
+
     def write(self, path: str | Path) -> None:
         """Write one file; its extension says the format: npz, npy, ply, xyz, glb, usda, ..."""
         PointClouds.of([self]).write(path)
@@ -133,6 +139,12 @@ class PointClouds(Sequence[PointCloud]):
         from shapegen.points.lowering import clouds_scene
 
         return clouds_scene(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook displays: the shapes to turn and take apart."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(self)
 
     def write(self, path: str | Path) -> None:
         """Write all shapes; the extension says the format, and a folder gets a file a shape."""

@@ -206,6 +206,12 @@ class PartTree:
 
         return part_tree_scene(self)
 
+    def _repr_html_(self) -> str:
+        """What a notebook displays: the shape to turn and take apart."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(PartTrees([self]))
+
     def write(self, path: str | Path) -> None:
         """Write one file; its extension says the format: json, npz, glb, obj, ply, usda, ..."""
         from shapegen.structures.files import write_part_trees
@@ -252,6 +258,12 @@ class PartTrees(Sequence[PartTree]):
         from shapegen.structures.lowering import part_trees_scene
 
         return part_trees_scene(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook displays: the shapes to turn and take apart."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(self)
 
     def write(self, path: str | Path) -> None:
         """Write all shapes; the extension says the format, and a folder gets a file a shape."""

@@ -152,6 +152,21 @@ def test_every_mesh_format_keeps_the_surface(scene: Scene, extension: str, tmp_p
     )
 
 
+@pytest.mark.parametrize("extension", [".glb", ".ply", ".stl"])
+def test_open3d_reads_every_triangle(scene: Scene, extension: str, tmp_path: Path) -> None:
+    o3d = pytest.importorskip("open3d", reason="open3d is not installed", exc_type=Exception)
+    write_scene(scene, tmp_path / f"a{extension}")
+    mesh = o3d.io.read_triangle_mesh(str(tmp_path / f"a{extension}"))
+    own = scene.mesh()
+    assert len(mesh.triangles) == len(own.faces)
+    found = [mesh.get_min_bound(), mesh.get_max_bound()]
+    np.testing.assert_allclose(found, scene.bounds(), atol=1e-5)
+    if extension == ".ply":
+        seen = np.unique(np.asarray(mesh.vertex_colors).round(2), axis=0)
+        expected = {node.color for node in scene.nodes if node.primitive is not None}
+        assert {tuple(row) for row in seen.tolist()} == expected
+
+
 def test_obj_groups_and_materials_carry_names(scene: Scene, tmp_path: Path) -> None:
     write_scene(scene, tmp_path / "a.obj")
     lines = (tmp_path / "a.obj").read_text().splitlines()

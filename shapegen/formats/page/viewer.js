@@ -21,7 +21,7 @@ async function start() {
   state.rate = document_.fps;
   fillSelector();
   listen();
-  choose(0);
+  choose(document_.together && state.shapes.length > 1 ? 'all' : 0);
   new ResizeObserver(redraw).observe($('canvas'));
   document.documentElement.dataset.ready = 'yes';
 }
