@@ -24,11 +24,12 @@ from shapegen.structures.part_tree import PartTrees
 from tests.hand_made import chair
 from tests.view.browser import Watched, chromium
 
-NASTY = '</script><img src=x onerror="document.title=1">'
+NASTY = '</script ><img src=x onerror="document.title=1">'
 
 
 def box(name: str, x: float, instance: int, *, height: float = 1.0, parent: int = 1) -> Node:
-    row = [x, 0.5 * height, 0, 0.8, height, 0.8, 1, 0, 0, 0, 1, 0]
+    # Turned about the vertical by a little, and not square.
+    row = [x, 0.5 * height, 0, 0.9, height, 0.7, 0.96, 0, -0.28, 0, 1, 0]
     extras = {"label": f"pair/{NASTY}", "instance": instance, "box": row}
     return Node(name, parent, Boxes([row]), (0.9 - 0.1 * instance, 0.2, 0.1 * instance), extras)
 
@@ -224,6 +225,25 @@ def test_the_exported_shape_is_the_one_shown(page: Watched, tmp_path: Path) -> N
             "label": node.extras["label"],
             "instance": node.extras["instance"],
         }
+
+
+def test_a_quarter_of_the_way_a_part_has_turned_a_quarter(browser: Any, tmp_path: Path) -> None:
+    def turned(degrees: float) -> list[float]:
+        angle = np.deg2rad(degrees)
+        return [0, 0, 0, 1, 2, 3, np.cos(angle), 0, -np.sin(angle), 0, 1, 0]
+
+    walk = [Scene((Node("a", primitive=Boxes([turned(angle)])),)) for angle in (10, 50)]
+    write_html([walk], tmp_path / "a.html")
+    watched = Watched(browser, (tmp_path / "a.html").as_uri())
+    watched.page.wait_for_selector("html[data-ready=yes]", state="attached")
+    watched.set("frame", 0.25)
+    with watched.page.expect_download() as waiting:
+        watched.page.locator("#save-glb").click()
+    waiting.value.save_as(tmp_path / "a.glb")
+    found = trimesh.load_scene(tmp_path / "a.glb").to_mesh().vertices
+    far = np.linalg.norm(found[:, None] - box_algebra.corners([turned(20)])[0], axis=2)
+    assert max(far.min(0).max(), far.min(1).max()) < 1e-5
+    watched.page.context.close()
 
 
 @pytest.mark.parametrize(("number", "faces"), [(1, 320), (2, 0)])
