@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shapegen.formats.walks import Walk
-from shapegen.scene import Node, Primitive, positions
+from shapegen.scene import Boxes, Node, Primitive, Scene, positions
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -145,6 +145,24 @@ class Arranger:
             others=tuple(others),
         )
 
+    def scene(self, time: float = 0.0) -> Scene:
+        """The parts as they are at a time, to be written to a file."""
+        found = self.at(time)
+        drawn = {number: primitive for number, primitive, _ in found.others}
+        last = self.walk.frames - 1
+        frames = {int(time), min(int(time) + 1, last)} if time > int(time) else {int(time)}
+        kept = np.flatnonzero(self._present[sorted(frames)].max(0) > 0).tolist()
+        place = {number: new for new, number in enumerate(kept)}
+        nodes = []
+        for number in kept:
+            node = self.nodes[number]
+            primitive = drawn.get(number)
+            if found.shown[number]:
+                row = _box(found.centers[number], found.sizes[number], found.turns[number])
+                primitive = Boxes(row[None])
+            nodes.append(replace(node, parent=place.get(node.parent, -1), primitive=primitive))
+        return Scene(tuple(nodes))
+
     def relations(self) -> list[tuple[str, int, int]]:
         """Kind and the two nodes of every relation among parts."""
         numbers = {node.name: number for number, node in enumerate(self.nodes)}
@@ -215,6 +233,13 @@ class Arranger:
         if coloring == "instance":
             return np.array([_hue(node.extras.get("instance", 0)) for node in self.nodes])
         return self._own
+
+
+def _box(center: Float, size: Float, turn: Float) -> Float:
+    w, x, y, z = turn
+    right = [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)]
+    up = [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)]
+    return np.concatenate([center, size, right, up])
 
 
 def _mixed(values: Float, first: int, second: int, share: float) -> Float:

@@ -240,7 +240,10 @@ class WebViewer:
         from shapegen.formats.glb import glb_bytes
 
         if client is not None:
-            client.send_file_download("shape.glb", glb_bytes(self._arranger.walk.scene()))
+            with self._lock:
+                last = self._arranger.walk.frames - 1
+                scene = self._arranger.scene(min(float(self.frame.value), last))
+            client.send_file_download("shape.glb", glb_bytes(scene))
 
     def _save_picture(self, client: Any) -> None:
         from shapegen.formats.png import png_bytes

@@ -88,6 +88,21 @@ def test_colours_tell_instances_and_levels_apart(arranger: Arranger) -> None:
     np.testing.assert_array_equal(level[2], level[3])
 
 
+def test_a_scene_of_a_time_is_that_of_the_frame(arranger: Arranger) -> None:
+    for step in (0, 1):
+        found, expected = arranger.scene(step), frame(step)
+        assert [n.name for n in found.nodes] == [n.name for n in expected.nodes]
+        assert [n.parent for n in found.nodes] == [n.parent for n in expected.nodes]
+        np.testing.assert_allclose(found.bounds(), expected.bounds(), atol=1e-12)
+    rows = box_algebra.orthonormalised(np.random.default_rng(0).normal(size=(20, 12)))
+    turned = Arranger(walk_of([Scene((Node("a", primitive=Boxes(row[None])),)) for row in rows]))
+    for step, row in enumerate(rows):
+        (box_,) = turned.scene(step).nodes[0].primitive.boxes  # type: ignore[union-attr]
+        corners, own = box_algebra.corners([box_])[0], box_algebra.corners([row])[0]
+        assert np.linalg.norm(corners[:, None] - own, axis=2).min(1).max() < 1e-9
+    assert len(arranger.scene(0.5)) == 7
+
+
 def test_what_is_not_there_is_refused(arranger: Arranger) -> None:
     with pytest.raises(ValueError, match="from 0 to 1 frames; got 2"):
         arranger.at(2)

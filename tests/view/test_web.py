@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import trimesh
+from PIL import Image as pil
 from typer.testing import CliRunner
 
 import shapegen
 from shapegen.cli import app
 from shapegen.core.latent import principal_directions
+from shapegen.formats import write_scene
 from shapegen.scene import Image, Mesh, Node, Scene
 from shapegen.view.latents import latents_of
 from shapegen.view.web import WebViewer, _plain
@@ -161,6 +166,49 @@ def test_sliders_go_along_what_varies_most(rng: torch.Generator) -> None:
         principal_directions(latents[:1], 2)
     with pytest.raises(ValueError, match="at least one direction"):
         principal_directions(latents, 0)
+
+
+class Client:
+    """Somebody who looks at the page, as viser hands it to a button."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def send_file_download(self, name: str, data: bytes) -> None:
+        self.files[name] = data
+
+    def get_render(self, height: int, width: int) -> np.ndarray:
+        return np.full((height, width, 4), 200, np.uint8)
+
+
+def test_clicks_name_parts_and_buttons_save(viewer: WebViewer) -> None:
+    assert viewer._drawing is not None
+    viewer._drawing._clicked(2)
+    assert viewer.picked.content.startswith("**a**")
+    # At the level of the group the cloud in it stands for the group.
+    viewer.level.value = 1
+    viewer._drawing._clicked(5)
+    assert viewer.picked.content.startswith("**right**")
+    client = Client()
+    viewer.frame.value = 1.0
+    viewer._save_glb(client)
+    loaded = trimesh.load_scene(io.BytesIO(client.files["shape.glb"]), file_type="glb")
+    assert {"a", "b", "late", "cloud"} <= set(loaded.graph.nodes_geometry)
+    viewer._save_picture(client)
+    with pil.open(io.BytesIO(client.files["shape.png"])) as picture:
+        assert picture.size == (1440, 1080)
+
+
+def test_the_command_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("viser", reason="viser is not installed")
+    seen: list[list[str]] = []
+    monkeypatch.setattr(WebViewer, "run", lambda self: seen.append(self._names))
+    write_scene(frame(0), tmp_path / "a.glb")
+    words = ["view", str(tmp_path / "a.glb"), "--backend", "web", "--port", "0"]
+    done = CliRunner().invoke(app, [*words, "--model", "grass-furniture"])
+    assert done.exit_code == 0, done.output
+    assert seen == [["model", "a.glb"]]
+    assert "open http://127.0.0.1:" in done.output
 
 
 def test_labels_are_escaped() -> None:
