@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from shapegen.core.adversarial import Kind, discriminator_loss, generator_loss
 from shapegen.core.gradient_penalties import (
     roth_penalty,
+    slope_penalty,
+    slopes,
     wasserstein_penalty,
     zero_centred_penalty,
 )
@@ -173,12 +175,14 @@ class Game:
             made = self._make(batch)
             shown = made.shown if self._replay is None else self._replay(made.shown)
         real, fake = (self._seen(each, step) for each in (self._real(batch), shown))
-        on_real, on_fake = self.discriminator(*real), self.discriminator(*fake)
+        on_real, r1 = self._on_real(real, step)
+        on_fake = self.discriminator(*fake)
         loss = self._discriminator_loss(on_real, on_fake)
         told = ((on_real > 0).float().mean() + (on_fake < 0).float().mean()) / 2
         terms = {"told_apart": told.detach()}
         penalty = self._penalty(real, fake, step)
         if penalty is not None:
+            penalty = penalty + r1
             loss, terms["penalty"] = loss + penalty, penalty.detach()
         loss, terms = self._with_consensus(loss, terms, batch, step)
         return _added(loss, terms, self._further_judged, made, batch)
@@ -215,8 +219,16 @@ class Game:
             return (sample, *given)
         return tuple(packed(each, self.options.pack) for each in (sample, *given))
 
+    def _on_real(self, real: Shown, step: int) -> tuple[Tensor, Tensor]:
+        """Logits of data, and what their slopes cost at this step: one pass is enough for both."""
+        options = self.options
+        if not options.r1 or step % options.lazy:
+            return self.discriminator(*real), real[0].new_zeros(())
+        logits, gradient = slopes(lambda at: self.discriminator(at, *real[1:]), real[0])
+        return logits, options.lazy * slope_penalty(gradient, options.r1)
+
     def _penalty(self, real: Shown, fake: Shown, step: int) -> Tensor | None:
-        """The sum of all penalties at this step; None where there are none at all."""
+        """The sum of all penalties but R1 at this step; None where there are none, R1 neither."""
         options = self.options
         weights = (options.r1, options.r2, options.gradient_penalty, options.roth)
         if not any(weights):
@@ -225,13 +237,12 @@ class Game:
             return real[0].new_zeros(())
 
         def on_real(at: Tensor) -> Tensor:
-            return _one_each(self.discriminator(at, *real[1:]))
+            return self.discriminator(at, *real[1:])
 
         def on_fake(at: Tensor) -> Tensor:
-            return _one_each(self.discriminator(at, *fake[1:]))
+            return self.discriminator(at, *fake[1:])
 
-        total = zero_centred_penalty(on_real, real[0], options.r1)
-        total = total + zero_centred_penalty(on_fake, fake[0], options.r2)
+        total = zero_centred_penalty(on_fake, fake[0], options.r2)
         if options.gradient_penalty:
             total = total + wasserstein_penalty(
                 on_real, real[0], fake[0], options.gradient_penalty, rng=self._rng
@@ -278,11 +289,6 @@ class Game:
                 )
                 total = total + sum(each.square().sum() for each in gradients)
         return total / 2
-
-
-def _one_each(logits: Tensor) -> Tensor:
-    """One logit a sample: the mean of those of its patches."""
-    return logits.flatten(1).mean(1) if logits.ndim > 1 else logits
 
 
 def _added(

@@ -1,8 +1,8 @@
 r"""What a discriminator pays for its slopes, where it is shown data and where not.
 
-A discriminator is any function of a tensor to logits ``(n,)``, each of its own row alone; slopes
-are by that tensor's numbers, in their units. Where a validation loss is computed without gradients
-the penalties have the same value.
+A discriminator is any function of a tensor to logits ``(n,)``, each of its own row alone, or to
+several of a row, whose mean it then is; slopes are by that tensor's numbers, in their units. Where
+a validation loss is computed without gradients the penalties have the same value.
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ Discriminator = Callable[[Tensor], Tensor]
 
 def slopes(
     discriminator: Discriminator, at: Float[Tensor, "n *shape"]
-) -> tuple[Float[Tensor, "n"], Float[Tensor, "n *shape"]]:
-    """Logits and their gradients by what the discriminator sees, both differentiable."""
+) -> tuple[Float[Tensor, "n *places"], Float[Tensor, "n *shape"]]:
+    """Logits, and the gradients of a row's mean logit by the row, both differentiable."""
     differentiable = torch.is_grad_enabled()
     with torch.enable_grad():
         at = at.detach().requires_grad_()
         logits = discriminator(at)
-        (gradient,) = torch.autograd.grad(logits.sum(), at, create_graph=differentiable)
-    return logits, gradient
+        total = one_each(logits).sum()
+        (gradient,) = torch.autograd.grad(total, at, create_graph=differentiable)
+    return (logits if differentiable else logits.detach()), gradient
+
+
+def one_each(logits: Float[Tensor, "n *places"]) -> Float[Tensor, "n"]:
+    """One logit a row: the mean of those of its places."""
+    return logits.flatten(1).mean(1) if logits.ndim > 1 else logits
 
 
 def _squared_norms(gradient: Float[Tensor, "n *shape"]) -> Float[Tensor, "n"]:
@@ -52,7 +58,11 @@ def zero_centred_penalty(
     """
     if gamma == 0:
         return at.new_zeros(())
-    _, gradient = slopes(discriminator, at)
+    return slope_penalty(slopes(discriminator, at)[1], gamma)
+
+
+def slope_penalty(gradient: Float[Tensor, "n *shape"], gamma: float) -> Float[Tensor, ""]:
+    """The same of slopes that are known."""
     return gamma / 2 * _squared_norms(gradient).mean()
 
 
@@ -112,6 +122,6 @@ def roth_penalty(
     total = shown[0].new_zeros(())
     for discriminator, at, sign in zip(discriminators, shown, (-1, 1), strict=True):
         logits, gradient = slopes(discriminator, at)
-        weights = (sign * logits).sigmoid().square()
+        weights = (sign * one_each(logits)).sigmoid().square()
         total = total + (weights * _squared_norms(gradient)).mean()
     return gamma / 2 * total

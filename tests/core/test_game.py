@@ -96,6 +96,24 @@ def test_penalties_are_added_each_at_its_place() -> None:
         torch.testing.assert_close(terms["penalty"], penalty.detach())
 
 
+@pytest.mark.parametrize(("options", "passes"), [({}, 2), ({"r1": 0.7}, 2), ({"r2": 0.7}, 3)])
+def test_slopes_at_data_need_no_pass_of_their_own(options: dict[str, float], passes: int) -> None:
+    players = Players(GameOptions(**options))
+    seen: list[Tensor] = []
+    players.judge.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    players.loss("discriminator")
+    assert len(seen) == passes
+
+
+def test_a_penalty_of_several_logits_is_of_their_mean() -> None:
+    players, patches = Players(GameOptions(r1=0.7)), Players(GameOptions(r1=0.7))
+    weights = torch.tensor([0.5, 1.5], dtype=torch.float64)
+    one = players.judge.forward
+    patches.judge.forward = lambda x: one(x)[:, None, None] * weights  # type: ignore[method-assign]
+    found, wanted = (each.loss("discriminator")[1]["penalty"] for each in (patches, players))
+    torch.testing.assert_close(found, wanted)
+
+
 def test_lazy_penalties_are_seldom_and_so_much_heavier() -> None:
     eager, lazy = Players(GameOptions(r1=2.0)), Players(GameOptions(r1=2.0, lazy=4))
     expected = eager.loss("discriminator")[1]["penalty"]
