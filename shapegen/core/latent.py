@@ -11,7 +11,7 @@ def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return a + t[:, None] * (b - a)
 
 
-def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+def slerp(a: Tensor, b: Tensor, t: Tensor, *, keep_length: bool = True) -> Tensor:
     r"""Great arc with linearly changing length: a Gaussian's draws keep their typical norm.
 
     .. math:: \bigl(\sin((1 - t)\,\omega)\, \hat a + \sin(t\,\omega)\, \hat b\bigr) / \sin\omega,
@@ -19,6 +19,9 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
     times the norm ``(1 - t) |a| + t |b|``. Where ``a`` and ``b`` are parallel, opposite or zero
     the arc is not defined or is a line, and the result is :func:`lerp`.
+
+    With ``keep_length`` False the same weights are those of ``a`` and ``b`` themselves: between
+    vectors of different length that is no arc of changing length (GRAF's way).
 
     Reference: White, *Sampling Generative Networks*, 2016, section 2.1,
     https://arxiv.org/abs/1609.04468 (there without the change of length).
@@ -28,14 +31,14 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     if not cosine.abs() < 1 - 1e-6 or not norm_a * norm_b > 0:
         return lerp(a, b, t)
     omega = torch.arccos(cosine)
-    arc = (
-        torch.sin((1 - t) * omega)[:, None] * (a / norm_a)
-        + torch.sin(t * omega)[:, None] * (b / norm_b)
-    ) / torch.sin(omega)
+    weights = torch.sin((1 - t) * omega)[:, None], torch.sin(t * omega)[:, None]
+    if not keep_length:
+        return (weights[0] * a + weights[1] * b) / torch.sin(omega)
+    arc = (weights[0] * (a / norm_a) + weights[1] * (b / norm_b)) / torch.sin(omega)
     return arc * ((1 - t) * norm_a + t * norm_b)[:, None]
 
 
-def interpolate(a: Tensor, b: Tensor, steps: int) -> Tensor:
+def interpolate(a: Tensor, b: Tensor, steps: int, *, keep_length: bool = True) -> Tensor:
     """Rows ``(steps, d)`` from ``a`` to ``b`` along :func:`slerp`; the ends are exact.
 
     Raises:
@@ -48,7 +51,7 @@ def interpolate(a: Tensor, b: Tensor, steps: int) -> Tensor:
             f"ends must be two vectors of one length; got {tuple(a.shape)} and {tuple(b.shape)}"
         )
     t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device)
-    path = slerp(a, b, t)
+    path = slerp(a, b, t, keep_length=keep_length)
     path[0], path[-1] = a, b
     return path
 

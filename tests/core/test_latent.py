@@ -22,6 +22,16 @@ def test_slerp_turns_at_a_constant_rate() -> None:
     torch.testing.assert_close(slerp(a, b, torch.tensor([0.0, 0.3, 1.0])), wanted)
 
 
+def test_without_its_length_kept_the_arcs_weights_are_those_of_the_ends() -> None:
+    a, b, t = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 6.0]), torch.tensor([0.3])
+    angle = t * torch.pi / 2
+    wanted = torch.stack([2 * angle.cos(), 6 * angle.sin()], dim=1)
+    torch.testing.assert_close(slerp(a, b, t, keep_length=False), wanted)
+    unit = b / 6
+    ours = slerp(a / 2, unit, t, keep_length=False)
+    torch.testing.assert_close(ours, slerp(a / 2, unit, t))
+
+
 @pytest.mark.parametrize("b", [[2.0, 0.0], [-1.0, 0.0], [0.0, 0.0]])
 def test_without_an_arc_the_path_is_straight(b: list[float]) -> None:
     a, end, t = torch.tensor([1.0, 0.0]), torch.tensor(b), torch.tensor([0.25, 0.5])
