@@ -123,6 +123,7 @@ def test_automatic_precision_is_what_the_device_has_instructions_for(
         ({}, [1, 1, 1, 1, 1, 1]),
         ({"warmup": 3}, [0.25, 0.5, 0.75, 1, 1, 1]),
         ({"schedule": "step", "step_every": 2, "step_factor": 0.5}, [1, 1, 0.5, 0.5, 0.25, 0.25]),
+        ({"schedule": "step", "step_every": (1, 4), "step_factor": 0.5}, [1, 0.5, 0.5, 0.5, 0.25]),
         ({"schedule": "cosine"}, [(1 + math.cos(math.pi * i / 5)) / 2 for i in range(6)]),
         ({"schedule": "cosine", "warmup": 1, "final_factor": 0.2}, [0.5, 1, None, 0.6, None, 0.2]),
     ],
@@ -134,11 +135,14 @@ def test_schedules(fields: dict[str, Any], expected: list[float | None]) -> None
             assert rate_factor(config, step, 6) == pytest.approx(value, abs=1e-12)
 
 
-def test_one_step_is_that_of_adam(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["adam", "rmsprop"])
+def test_one_step_is_that_of_the_optimizer(tmp_path: Path, name: Any) -> None:
     config = replace(SMALL, epochs=1, batch_size=40, learning_rate=0.1, betas=(0.8, 0.9))
     model, by_hand = build(noise=0.0), build(noise=0.0)
-    train(tmp_path, config, model)
-    optimizer = torch.optim.Adam(by_hand.parameters(), lr=0.1, betas=(0.8, 0.9))
+    train(tmp_path, replace(config, optimizer=name), model)
+    optimizer: torch.optim.Optimizer = torch.optim.RMSprop(by_hand.parameters(), lr=0.1, alpha=0.9)
+    if name == "adam":
+        optimizer = torch.optim.Adam(by_hand.parameters(), lr=0.1, betas=(0.8, 0.9))
     by_hand.objectives()[0].loss(vectors(40).values, 0)[0].backward()
     optimizer.step()
     for ours, theirs in zip(model.parameters(), by_hand.parameters(), strict=True):

@@ -88,7 +88,8 @@ class TrainConfig:
     """Shapes a step, over all processes; the short last batch of an epoch is kept."""
     accumulate: int = 1
     """Pieces that a batch is cut into to save memory; the step is that of the whole batch."""
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "rmsprop"] = "adam"
+    """``rmsprop`` averages squared gradients alone, by the second of ``betas``."""
     learning_rate: float = 1e-3
     rates: dict[str, float] = field(default_factory=dict)
     """Learning rates of single objectives by name, where they differ (a GAN's two)."""
@@ -96,11 +97,12 @@ class TrainConfig:
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine", "step"] = "constant"
     """``cosine`` falls to ``final_factor`` at the last step; ``step`` multiplies by
-    ``step_factor`` every ``step_every`` steps."""
+    ``step_factor`` every ``step_every`` steps, or at each of its steps."""
     warmup: int = 0
     """Steps in which the rate rises linearly from near 0."""
     final_factor: float = 0.0
-    step_every: int = 500
+    step_every: int | tuple[int, ...] = 500
+    """A number of steps, or the numbers of single ones."""
     step_factor: float = 0.9
     clip: float | None = None
     """Largest norm of an objective's gradient; null: any."""
@@ -136,10 +138,13 @@ class TrainConfig:
     """Processes, started by torchrun."""
 
     def __post_init__(self) -> None:
-        counts = ["epochs", "batch_size", "accumulate", "step_every", "save_every", "log_every"]
+        counts = ["epochs", "batch_size", "accumulate", "save_every", "log_every"]
         for key in [*counts, "pictures", "devices"]:
             if getattr(self, key) < 1:
                 raise ValueError(f"{key} must be at least 1; got {getattr(self, key)}")
+        every = (self.step_every,) if isinstance(self.step_every, int) else self.step_every
+        if not every or min(every) < 1:
+            raise ValueError(f"step_every must be at least 1; got {self.step_every}")
         for key in ["warmup", "pictures_every", "weight_decay", "seed"]:
             if getattr(self, key) < 0:
                 raise ValueError(f"{key} must not be negative; got {getattr(self, key)}")

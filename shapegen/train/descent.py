@@ -149,6 +149,13 @@ class Descent:
         return self._config.rates.get(name, self._config.learning_rate)
 
     def _optimizer(self, name: str) -> torch.optim.Optimizer:
+        if self._config.optimizer == "rmsprop":
+            return torch.optim.RMSprop(
+                self.parameters[name],
+                lr=self._rate(name),
+                alpha=self._config.betas[1],
+                weight_decay=self._config.weight_decay,
+            )
         kind = torch.optim.Adam if self._config.optimizer == "adam" else torch.optim.AdamW
         # Fused: a third of the time of the plain loop over parameters, on the CPU too.
         return kind(
