@@ -250,6 +250,16 @@ MODELS: dict[str, Entry] = {
         paper="Kelly et al., FrankenGAN: Guided Detail Synthesis for Building Mass Models Using "
         "Style-Synchronized GANs, 2018",
     ),
+    "graf": Entry(
+        module="shapegen.fields.graf",
+        model="GRAF",
+        config="GRAFConfig",
+        family="fields",
+        summary="radiance fields with codes of shape and appearance, from images of unknown poses",
+        capabilities=("interpolate",),
+        paper="Schwarz et al., GRAF: Generative Radiance Fields for 3D-Aware Image Synthesis, "
+        "2020",
+    ),
     "graphrnn": Entry(
         module="shapegen.graphs.graphrnn",
         model="GraphRNN",

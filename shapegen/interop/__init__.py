@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shapegen.base import GenerativeModel
+from shapegen.interop.graf import load_graf
 from shapegen.interop.grass import load_grass
 from shapegen.interop.part_geometry import load_partgeometry
 from shapegen.interop.pointflow import load_pointflow
@@ -15,6 +16,7 @@ from shapegen.interop.structurenet import load_structurenet
 Checkpoint = Mapping[str, Any] | Sequence[Any] | str | Path
 
 LOADERS: dict[str, Callable[..., GenerativeModel]] = {
+    "graf": load_graf,
     "grass": load_grass,
     "partgeometry": load_partgeometry,
     "pointflow": load_pointflow,
@@ -26,12 +28,13 @@ def load_official(name: str, checkpoint: Checkpoint, **config: Any) -> Generativ
     """Load an official checkpoint into our model of the same name, in eval mode.
 
     Args:
-        name: ``"grass"``, ``"structurenet"`` (boxes or point clouds), ``"partgeometry"`` or
-            ``"pointflow"``.
+        name: ``"grass"``, ``"structurenet"`` (boxes or point clouds), ``"partgeometry"``,
+            ``"pointflow"`` or ``"graf"``.
         checkpoint: State dicts, or a path to them (``.safetensors``, or a ``torch.save`` file that
             ``weights_only=True`` can read). PointFlow: one state dict, bare or as ``{"model":
-            ...}``. The others: ``{"encoder": state dict, "decoder": state dict}``, a pair of the
-            two, or a folder that holds a file of either.
+            ...}``. GRAF: ``{"generator": state dict, "discriminator": state dict or None}``, or
+            the original's file of them. The others: ``{"encoder": state dict, "decoder": state
+            dict}``, a pair of the two, or a folder that holds a file of either.
         **config: Fields of the model's config; sizes are read off the weights. StructureNet needs
             ``vocabulary=[full labels]``; PointFlow takes ``mean`` and ``std``, the training
             data's, as numbers or ``.npy`` files.

@@ -5,9 +5,21 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+# numpy's numbers beside the tensors (a best score so far), by their old and their new name.
+_SCALAR: Any = np.float64(0).__reduce__()[0]
+_NUMBERS = [
+    np.dtype,
+    type(np.dtype("float64")),
+    type(np.dtype("float32")),
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    (_SCALAR, "numpy._core.multiarray.scalar"),
+]
 
 EXTENSIONS = (".safetensors", ".pth", ".pt", ".pkl", ".ckpt")
 
@@ -23,13 +35,27 @@ def read_state_dict(path: str | Path, *, inside: str | None = None) -> dict[str,
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, or it is a pickle of more than tensors.
     """
+    content = read_content(path)
+    if inside is not None and isinstance(content, Mapping):
+        content = content.get(inside, content)
+    return as_state_dict(content, str(path))
+
+
+def read_content(path: str | Path) -> Any:
+    """Read what a ``.safetensors`` or a ``torch.save`` file holds: tensors, and numbers.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or it is a pickle of more than that.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_NUMBERS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} pickles more than tensors, which would run its code; save "
@@ -39,9 +65,7 @@ def read_state_dict(path: str | Path, *, inside: str | None = None) -> dict[str,
         raise ValueError(
             f"{path} is not a readable torch.save file: {_first_line(error)}"
         ) from error
-    if inside is not None and isinstance(content, Mapping):
-        content = content.get(inside, content)
-    return as_state_dict(content, str(path))
+    return content
 
 
 def as_state_dict(content: object, source: str) -> dict[str, Tensor]:

@@ -1,0 +1,262 @@
+"""GRAF: radiance fields learnt from images whose cameras nobody knows.
+
+A generator of fields is rendered at the places of a patch, from cameras drawn from a distribution,
+and a discriminator compares that with patches of real images.
+
+Reference: Schwarz, Liao, Niemeyer and Geiger, *GRAF: Generative Radiance Fields for 3D-Aware Image
+Synthesis*, 2020, https://arxiv.org/abs/2007.02442.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from shapegen.base import LatentModel
+from shapegen.core import latent as latent_walks
+from shapegen.core.game import Game, Made, Shown, Terms
+from shapegen.core.noise import standard_normal, uniform
+from shapegen.core.objective import Objective
+from shapegen.core.patch import Patches, extract
+from shapegen.fields.graf_config import GRAFConfig, Told
+from shapegen.fields.graf_networks import ConditionalField, PatchJudge
+from shapegen.fields.radiance import RadianceFields
+from shapegen.fields.rays import patch_rays
+from shapegen.fields.rendering import Rendered, render
+
+Walk = Literal["both", "shape", "appearance"]
+_PARTS: tuple[Walk, Walk] = ("shape", "appearance")
+_TOLD: dict[Told, int] = {"nothing": 0, "scale": 1, "place": 2}
+
+
+@runtime_checkable
+class Pictures(Protocol):
+    """A batch of images."""
+
+    @property
+    def pixels(self) -> Tensor:
+        """``(n, 1 or 3, h, w)`` in [-1, 1]."""
+        ...
+
+
+class GRAF(LatentModel):
+    """A generator of radiance fields, and a discriminator of patches of their images.
+
+    Args:
+        config: Sizes, cameras, patches and the game.
+    """
+
+    name: ClassVar[str] = "graf"
+    config: GRAFConfig
+
+    def __init__(self, config: GRAFConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.generator = ConditionalField(
+            depth=config.depth,
+            width=config.width,
+            skips=config.skips,
+            frequencies=config.frequencies,
+            view_frequencies=config.view_frequencies if config.view_directions else None,
+            shape_dim=config.shape_dim,
+            appearance_dim=config.appearance_dim,
+            color_cap=config.color_cap,
+        )
+        self.discriminator = PatchJudge(
+            config.patch.side, config.judge_width, told=_TOLD[config.told]
+        )
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of the shape's code and the appearance's together."""
+        return self.config.latent_dim
+
+    def prepare(self, shapes: Any) -> Float[Tensor, "n 3 h w"]:
+        """Pixels of images; grey ones in three equal channels.
+
+        Raises:
+            TypeError: No images.
+            ValueError: None, or of another size.
+        """
+        if not isinstance(shapes, Pictures):
+            raise TypeError(f"graf learns from images; got {type(shapes).__name__}")
+        pixels, size = shapes.pixels, self.config.size
+        if not len(pixels):
+            raise ValueError("at least one image is needed; got none")
+        if tuple(pixels.shape[2:]) != (size, size):
+            got = " x ".join(map(str, pixels.shape[2:]))
+            raise ValueError(f"the model is of images {size} x {size}; got {got}")
+        return pixels if pixels.shape[1] == 3 else pixels.expand(-1, 3, -1, -1).contiguous()
+
+    def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
+        """The discriminator's and the generator's, of patches that are drawn for each.
+
+        Terms beside the game's: ``opacity``, the mean of what is generated.
+        """
+        config = self.config
+
+        def game(step: int, noise: float) -> Game:
+            return Game(
+                self.generator,
+                self.discriminator,
+                config.game,
+                real=lambda batch: self._real(batch, step, rng),
+                make=lambda batch: self._made(len(batch), step, noise, rng),
+                further=self._weighed,
+                rng=rng,
+            )
+
+        def judge(batch: Tensor, step: int) -> tuple[Tensor, Terms]:
+            return game(step, config.judge_noise_at(step)).judge(batch, step)
+
+        def fool(batch: Tensor, step: int) -> tuple[Tensor, Terms]:
+            return game(step, config.noise_at(step)).fool(batch, step)
+
+        every = config.game.critic_steps
+        return (
+            Objective("discriminator", self.discriminator, judge),
+            Objective("generator", self.generator, fool, every=every),
+        )
+
+    def render_patches(
+        self,
+        codes: Float[Tensor, "n latent"],
+        poses: Float[Tensor, "n 4 4"],
+        places: Float[Tensor, "n side side 2"],
+        *,
+        noise: float = 0.0,
+        jitter: bool = False,
+        rng: torch.Generator | None = None,
+    ) -> Rendered:
+        """Render fields at the places of patches.
+
+        Args:
+            codes: One a field.
+            poses: Camera-to-world, one a field.
+            places: Of :mod:`shapegen.core.patch`, one patch a field.
+            noise: Standard deviation of noise on densities.
+            jitter: Draw samples in their parts of the rays.
+            rng: Of the noise and the jitter.
+
+        Returns:
+            What the rays ``(n, side * side)`` show, row by row.
+        """
+        lens = self.config.cameras.lens(self.config.size, corner=self._official)
+        origins, directions = patch_rays(poses, lens, places)
+        rays = self.config.cameras.rays(origins.flatten(1, 2), directions.flatten(1, 2))
+        sampling = replace(self.config.sampling, jitter=jitter)
+        return render(self.generator.field(codes), rays, sampling, noise=noise, rng=rng)
+
+    def sample_latent(
+        self, n: int, *, rng: torch.Generator | None = None
+    ) -> Float[Tensor, "n latent"]:
+        """Draw codes."""
+        place = next(self.parameters())
+        if self.config.prior == "uniform":
+            return 2 * uniform((n, self.latent_dim), like=place, rng=rng) - 1
+        return standard_normal((n, self.latent_dim), like=place, rng=rng)
+
+    def sample(self, n: int, *, rng: torch.Generator | None = None) -> RadianceFields:
+        """Draw fields, and for each a pose from the cameras' distribution.
+
+        Raises:
+            ValueError: None to draw.
+        """
+        if n < 1:
+            raise ValueError(f"the number of samples must be at least 1; got {n}")
+        codes = self.sample_latent(n, rng=rng)
+        return self._fields(codes, self.config.cameras.viewpoints.draw(n, like=codes, rng=rng))
+
+    def decode(
+        self, z: Float[Tensor, "n latent"], *, rng: torch.Generator | None = None
+    ) -> RadianceFields:
+        """Fields of codes, all looked at from the middle of the cameras.
+
+        Raises:
+            ValueError: Codes of another shape, or not finite.
+        """
+        latent_walks.check_codes(z, self.latent_dim)
+        codes = z.detach().to(next(self.parameters()))
+        middle = self.config.cameras.viewpoints.middle(like=codes)
+        return self._fields(codes, middle.expand(len(codes), 4, 4))
+
+    def interpolate(
+        self,
+        a: Any,
+        b: Any,
+        steps: int,
+        *,
+        codes: Walk = "both",
+        rng: torch.Generator | None = None,
+    ) -> RadianceFields:
+        """Walk from one code to another, the shape's part and the appearance's each by itself.
+
+        Args:
+            a: A code ``(latent_dim,)``.
+            b: The same.
+            steps: At least 2.
+            codes: What changes; the other part stays that of ``a``.
+            rng: Not used: decoding draws nothing.
+
+        Raises:
+            ValueError: Codes of another shape, or fewer than two steps.
+        """
+        ends = [self._as_latent(end) for end in (a, b)]
+        dims = (self.config.shape_dim, self.config.appearance_dim)
+        paths = []
+        for name, start, end in zip(_PARTS, *(each.split(dims) for each in ends), strict=True):
+            target = end if codes in ("both", name) else start
+            keep = not self._official
+            paths.append(latent_walks.interpolate(start, target, steps, keep_length=keep))
+        return self.decode(torch.cat(paths, 1), rng=rng)
+
+    @property
+    def _official(self) -> bool:
+        return self.config.compat == "official"
+
+    def _fields(self, codes: Tensor, poses: Tensor) -> RadianceFields:
+        return RadianceFields(
+            codes.detach(),
+            poses,
+            self.generator,
+            self.config.cameras,
+            self.config.size,
+            replace(self.config.sampling, jitter=False),
+            corner=self._official,
+        )
+
+    def _real(self, batch: Tensor, step: int, rng: torch.Generator | None) -> Shown:
+        patches = self.config.patch.draw(len(batch), step=step, like=batch, rng=rng)
+        return self._shown(extract(batch, patches.places), patches, rng)
+
+    def _made(self, n: int, step: int, noise: float, rng: torch.Generator | None) -> Made:
+        codes = self.sample_latent(n, rng=rng)
+        poses = self.config.cameras.viewpoints.draw(n, like=codes, rng=rng)
+        patches = self.config.patch.draw(n, step=step, like=codes, rng=rng)
+        jitter = self.config.sampling.jitter
+        seen = self.render_patches(
+            codes, poses, patches.places, noise=noise, jitter=jitter, rng=rng
+        )
+        side = self.config.patch.side
+        pixels = (2 * seen.rgb - 1).view(n, side, side, 3).permute(0, 3, 1, 2)
+        return Made(self._shown(pixels, patches, rng), seen.opacity)
+
+    def _shown(self, pixels: Tensor, patches: Patches, rng: torch.Generator | None) -> Shown:
+        """A patch, and what the discriminator is told of where it lies."""
+        shown: list[Tensor] = [pixels]
+        if self.config.told == "scale":
+            shown.append(patches.scale.view(-1, 1, 1, 1).expand_as(pixels[:, :1]))
+        elif self.config.told == "place":
+            shown.append(patches.places.permute(0, 3, 1, 2))
+        if not self.config.flip:
+            return tuple(shown)
+        mirrored = uniform((len(pixels), 1, 1, 1), like=pixels, rng=rng) < 0.5
+        return tuple(torch.where(mirrored, each.flip(3), each) for each in shown)
+
+    def _weighed(self, made: Made, batch: Tensor) -> tuple[Tensor, Terms]:
+        opacity = made.codes.mean()
+        return self.config.opacity * opacity, {"opacity": opacity}

@@ -1,0 +1,330 @@
+r"""GRAF's networks: a radiance field that is told a code, and a discriminator of patches.
+
+The field's position x and the direction d that it is seen in are encoded as
+
+.. math:: \gamma(p) = (p, \sin 2^0 p, \cos 2^0 p, \dots, \sin 2^{L-1} p, \cos 2^{L-1} p)
+
+without a factor of pi; the code's first part, the shape, goes in with the position and its second,
+the appearance, with the direction: **density knows the shape alone**.
+
+References: Schwarz, Liao, Niemeyer and Geiger, *GRAF: Generative Radiance Fields for 3D-Aware
+Image Synthesis*, 2020, section 3.2 and supplement, https://arxiv.org/abs/2007.02442; Mildenhall et
+al., *NeRF*, 2020, sections 4 and 5.1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shapegen.fields.rendering import Field
+
+Densities = Callable[[Tensor], Tensor]
+"""``densities(points)``: of points ``(..., 3)``, densities ``(...)`` of at least 0."""
+
+
+def encoded(
+    points: Float[Tensor, "*shape 3"], frequencies: int
+) -> Float[Tensor, "*shape channels"]:
+    """Positions, or directions, and their sines and cosines at doubling frequencies.
+
+    Args:
+        points: To encode.
+        frequencies: L; with 0 points are only themselves.
+    """
+    if not frequencies:
+        return points
+    scale = 2.0 ** torch.arange(frequencies, dtype=points.dtype, device=points.device)
+    angles = points[..., None, :] * scale[:, None]  # (*shape, L, 3)
+    waves = torch.stack([angles.sin(), angles.cos()], -2).flatten(-3)
+    return torch.cat([points, waves], -1)
+
+
+def channels(frequencies: int) -> int:
+    """Numbers that :func:`encoded` makes of a point."""
+    return 3 + 6 * frequencies
+
+
+class ConditionalField(nn.Module):
+    """A perceptron from a point, a direction and a code to a density and a colour.
+
+    Args:
+        depth: Layers of its trunk.
+        width: Of each.
+        skips: Layers behind which the trunk is shown the position and the shape once more; those
+            that no layer of the trunk follows count for nothing.
+        frequencies: Of the position's encoding.
+        view_frequencies: Of the direction's; None: colour is the same from everywhere.
+        shape_dim: Length of the code's first part.
+        appearance_dim: Length of its second.
+        color_cap: Largest colour, 1 or less.
+    """
+
+    def __init__(
+        self,
+        *,
+        depth: int,
+        width: int,
+        skips: Sequence[int],
+        frequencies: int,
+        view_frequencies: int | None,
+        shape_dim: int,
+        appearance_dim: int,
+        color_cap: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.frequencies, self.view_frequencies = frequencies, view_frequencies
+        self.code_dims = (shape_dim, appearance_dim)
+        self.color_cap = color_cap
+        self.skips = tuple(sorted(each for each in skips if each < depth - 1))
+        self.position_dim = channels(frequencies) + shape_dim
+        seen = 0 if view_frequencies is None else channels(view_frequencies)
+        self.view_dim = seen + appearance_dim
+        widths = [
+            self.position_dim if not number else width + self.position_dim * self._shown(number)
+            for number in range(depth)
+        ]
+        self.trunk = nn.ModuleList(nn.Linear(each, width) for each in widths)
+        self.density = nn.Linear(width, 1)
+        if self.view_dim:
+            self.feature = nn.Linear(width, width)
+            self.view = nn.Linear(width + self.view_dim, width // 2)
+        self.color = nn.Linear(width // 2 if self.view_dim else width, 3)
+
+    def _shown(self, layer: int) -> bool:
+        """Whether a layer of the trunk is shown the position."""
+        return layer == 0 or layer - 1 in self.skips
+
+    def forward(
+        self, position: Float[Tensor, "*shape p"], view: Float[Tensor, "*shape v"]
+    ) -> Float[Tensor, "*shape 4"]:
+        """Colours before the logistic function, and densities before the rectifier.
+
+        This is the network as the paper draws it, everything for every point; what trains and
+        renders is :meth:`field`, which gives the same.
+
+        Args:
+            position: The encoded position, then the shape code.
+            view: The encoded direction, then the appearance code.
+        """
+        hidden = position
+        for number, layer in enumerate(self.trunk):
+            if number and self._shown(number):
+                hidden = torch.cat([position, hidden], -1)
+            hidden = layer(hidden).relu()
+        density = self.density(hidden)
+        if self.view_dim:
+            hidden = self.view(torch.cat([self.feature(hidden), view], -1)).relu()
+        return torch.cat([self.color(hidden), density], -1)
+
+    def field(
+        self, codes: Float[Tensor, "*shapes latent"], dtype: torch.dtype | None = None
+    ) -> Field:
+        r"""The field of a code, or the fields of several.
+
+        What a code adds is the same for all points, and what a direction adds for all points of a
+        ray, so each is computed once. Where no rectifier is between two layers, they are one:
+        :math:`W_v (W_f h + b_f) = (W_v W_f) h + W_v b_f`.
+
+        Args:
+            codes: One ``(latent)``, or several ``(n, latent)``, for points ``(n, rays, samples,
+                3)``.
+            dtype: Precision of the products, where it is not that of the weights.
+        """
+        shape, appearance = codes.split(self.code_dims, -1)
+        trunk = self._trunk(shape, dtype)
+        if not self.view_dim:
+            weight = torch.cat([self.density.weight, self.color.weight])
+            head = _Affine(weight, torch.cat([self.density.bias, self.color.bias]), dtype)
+
+            def plain(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+                raw = head(trunk(points)).to(points.dtype)
+                return raw[..., 0], self.color_cap * raw[..., 1:].sigmoid()
+
+            return plain
+        through, seen, told = self._view_weights()
+        joint = _Affine(
+            torch.cat([self.density.weight, through @ self.feature.weight]),
+            functional.pad(self.density.bias, (0, len(through))),
+            dtype,
+        )
+        bias = functional.linear(self.feature.bias, through, self.view.bias)
+        by_ray = _Affine(seen, functional.linear(appearance, told, bias), dtype, between=1)
+        color = _Affine(self.color.weight, self.color.bias, dtype)
+
+        def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+            both = joint(trunk(points))
+            rays = by_ray(self._directions(directions))[..., None, :]
+            rgb = color((both[..., 1:] + rays).relu())
+            density = both[..., 0].to(points.dtype)
+            return density, self.color_cap * rgb.to(points.dtype).sigmoid()
+
+        return field
+
+    def densities(
+        self, codes: Float[Tensor, "latent"], dtype: torch.dtype | None = None
+    ) -> Densities:
+        """The densities of a code alone, of which neither directions nor colours are asked."""
+        trunk = self._trunk(codes[: self.code_dims[0]], dtype)
+        head = _Affine(self.density.weight, self.density.bias, dtype)
+        return lambda points: head(trunk(points))[..., 0].to(points.dtype).relu()
+
+    def _trunk(self, shape: Tensor, dtype: torch.dtype | None) -> Callable[[Tensor], Tensor]:
+        layers: list[tuple[_Affine | None, _Affine | None]] = []
+        parts = [channels(self.frequencies), self.code_dims[0]]
+        for number, layer in enumerate(self.trunk):
+            if not self._shown(number):
+                layers.append((None, _Affine(layer.weight, layer.bias, dtype)))
+                continue
+            rest = layer.weight.shape[1] - sum(parts)
+            place, code, before = layer.weight.split([*parts, rest], 1)
+            bias = functional.linear(shape, code, layer.bias)
+            position = _Affine(place, bias, dtype, between=2)
+            layers.append((position, _Affine(before, None, dtype) if rest else None))
+
+        def trunk(points: Tensor) -> Tensor:
+            encoding = encoded(points, self.frequencies)
+            hidden = encoding
+            for position, before in layers:
+                if before is None:
+                    assert position is not None
+                    hidden = position(encoding)
+                elif position is None:
+                    hidden = before(hidden)
+                else:
+                    hidden = position(encoding) + before(hidden)
+                hidden = hidden.relu_()
+            return hidden
+
+        return trunk
+
+    def _view_weights(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights of the features, of the directions and of the appearance."""
+        seen = self.view_dim - self.code_dims[1]
+        through, directions, told = self.view.weight.split(
+            [self.feature.out_features, seen, self.code_dims[1]], 1
+        )
+        return through, directions, told
+
+    def _directions(self, directions: Tensor) -> Tensor:
+        if self.view_frequencies is None:
+            return directions[..., :0]
+        return encoded(directions, self.view_frequencies)
+
+
+class _Affine:
+    """An affine map whose bias may differ from shape to shape.
+
+    Args:
+        weight: ``(out, in)``.
+        bias: ``(out)``, or ``(n, out)`` for inputs ``(n, ..., in)``.
+        dtype: Of the products; None: as they are.
+        between: Dimensions of the input between the shapes' and the last.
+    """
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype | None, *, between: int = 0
+    ) -> None:
+        self.weight = weight if dtype is None else weight.to(dtype)
+        self.bias = bias if bias is None or dtype is None else bias.to(dtype)
+        self.between = between
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = x.to(self.weight.dtype)
+        if self.bias is None or self.bias.ndim == 1:
+            return functional.linear(x, self.weight, self.bias)
+        n, out = self.bias.shape
+        return functional.linear(x, self.weight) + self.bias.view(n, *[1] * self.between, out)
+
+
+class PatchJudge(nn.Module):
+    """A discriminator of square patches: one logit a patch.
+
+    Convolutions halve the patch to 4 to 7 pixels, which the last one sees at once. All weights
+    have a spectral norm of 1, and all but the first and the last map an instance norm; at 32
+    pixels the first has one too, as in the original.
+
+    Args:
+        side: Pixels of a patch's side, at least 8.
+        width: Channels of the last map but three, of which it has eight times as many.
+        told: Channels that are given beside the image.
+
+    Raises:
+        ValueError: A patch that is too small.
+    """
+
+    def __init__(self, side: int, width: int, *, told: int = 0) -> None:
+        super().__init__()
+        if side < 8:
+            raise ValueError(f"patches must be of at least 8 x 8 pixels; got {side}")
+        halvings = int(math.log2(side / 4))
+        widths = [max(1, 8 * width // 2 ** (halvings - 1 - each)) for each in range(halvings)]
+        layers: list[nn.Module] = []
+        before = 3 + told
+        for number, out in enumerate(widths):
+            layers.append(SpectralConvolution(before, out, 4, stride=2, padding=1))
+            if number or side == 32:
+                layers.append(nn.InstanceNorm2d(out))
+            layers.append(nn.LeakyReLU(0.2))
+            before = out
+        layers.append(SpectralConvolution(before, 1, side // 2**halvings))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(
+        self, patches: Float[Tensor, "n 3 side side"], *told: Float[Tensor, "n more side side"]
+    ) -> Float[Tensor, "n"]:
+        """Logits, above 0 for real."""
+        logits: Tensor = self.layers(torch.cat([patches, *told], 1))
+        return logits.flatten().to(patches.dtype)
+
+
+class SpectralConvolution(nn.Module):
+    r"""A convolution without bias whose weight is divided by an estimate of its spectral norm.
+
+    .. math:: v \leftarrow W^T u / |W^T u|, \qquad u \leftarrow W v / |W v|, \qquad
+              W / (u^T W v)
+
+    once a pass in training. torch's own parametrization takes the two in the other order, so with
+    the same u and v it divides by another estimate.
+
+    Args:
+        channels: In.
+        out: Channels out.
+        kernel: Side of the square that an output sees.
+        stride: From one to the next.
+        padding: Zeros around the image.
+
+    Reference: Miyato et al., *Spectral Normalization for Generative Adversarial Networks*, 2018,
+    algorithm 1, https://arxiv.org/abs/1802.05957.
+    """
+
+    u: Tensor
+    v: Tensor
+
+    def __init__(
+        self, channels: int, out: int, kernel: int, *, stride: int = 1, padding: int = 0
+    ) -> None:
+        super().__init__()
+        self.stride, self.padding = stride, padding
+        self.weight = nn.Conv2d(channels, out, kernel, bias=False).weight
+        matrix = self.weight.detach().flatten(1)
+        for name, length in zip("uv", matrix.shape, strict=True):
+            self.register_buffer(name, functional.normalize(torch.randn(length), dim=0))
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out h2 w2"]:
+        """Convolve; in training the estimate becomes better."""
+        matrix = self.weight.flatten(1)
+        # In full precision, whatever the convolution is in: an estimate grows from the last one.
+        with torch.autocast(x.device.type, enabled=False):
+            if self.training:
+                with torch.no_grad():
+                    self.v.copy_(functional.normalize(matrix.T @ self.u, dim=0, eps=1e-12))
+                    self.u.copy_(functional.normalize(matrix @ self.v, dim=0, eps=1e-12))
+            # Copies: a later pass moves u and v before this one's gradients are taken.
+            norm = self.u.clone() @ (matrix @ self.v.clone())
+        return functional.conv2d(x, self.weight / norm, None, self.stride, self.padding)
