@@ -14,6 +14,19 @@ Told = Literal["nothing", "scale", "place"]
 _OFFICIAL_R1 = 10.0
 
 
+def patch_gamma(weight: float, side: int) -> float:
+    r"""Gamma of an R1 of whole patches that equals the original's, which is a pixel's.
+
+    It is ``weight`` times the squared slope by one pixel's three numbers, a mean over all pixels of
+    all patches: over patches :math:`\gamma / 2 = w / \text{side}^2`.
+
+    Args:
+        weight: The original's ``reg_param``.
+        side: Pixels of a patch's side.
+    """
+    return 2 * weight / side**2
+
+
 @dataclass(frozen=True)
 class GRAFConfig:
     """Options of :class:`~shapegen.fields.graf.GRAF`; sizes are the paper's.
@@ -117,16 +130,12 @@ class GRAFConfig:
 
     @classmethod
     def official(cls, **changes: Any) -> GRAFConfig:
-        """The authors' model, objective and discriminator.
-
-        Their R1 is 10 times the squared slope by a patch's pixel, a mean over pixels: over whole
-        patches that is gamma / 2 with gamma 20 over the number of a patch's pixels.
-        """
+        """The authors' model, objective and discriminator; see :func:`patch_gamma` for its R1."""
         side = changes.get("patch", PatchSampler()).side
         setting: dict[str, Any] = {
             "compat": "official",
             "sampling": Sampling(jitter=True, white=True),
-            "game": GameOptions(r1=2 * _OFFICIAL_R1 / side**2),
+            "game": GameOptions(r1=patch_gamma(_OFFICIAL_R1, side)),
         }
         setting |= changes
         setting["sampling"] = replace(setting["sampling"], open_end=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from shapegen.fields.camera_setting import CameraSetting
@@ -65,9 +64,10 @@ class RadianceFields:
     change. The object is at the origin and z is up.
     """
 
-    codes: Float[Tensor, "n latent"]
-    poses: Float[Tensor, "n 4 4"]
-    """Camera-to-world, one a field."""
+    codes: Tensor
+    """``(n, latent)``."""
+    poses: Tensor
+    """Camera-to-world ``(n, 4, 4)``, one a field."""
     network: Network
     cameras: CameraSetting
     size: int
