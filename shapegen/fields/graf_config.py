@@ -17,8 +17,8 @@ _OFFICIAL_R1 = 10.0
 def patch_gamma(weight: float, side: int) -> float:
     r"""Gamma of an R1 of whole patches that equals the original's, which is a pixel's.
 
-    It is ``weight`` times the squared slope by one pixel's three numbers, a mean over all pixels of
-    all patches: over patches :math:`\gamma / 2 = w / \text{side}^2`.
+    That is ``weight`` times the squared slope by one pixel's three numbers, a mean over all pixels
+    of all patches: over patches :math:`\gamma / 2 = w / \text{side}^2`.
 
     Args:
         weight: The original's ``reg_param``.

@@ -178,6 +178,7 @@ class ConditionalField(nn.Module):
         layers: list[tuple[_Affine | None, _Affine | None]] = []
         parts = [channels(self.frequencies), self.code_dims[0]]
         for number, layer in enumerate(self.trunk):
+            assert isinstance(layer, nn.Linear)
             if not self._shown(number):
                 layers.append((None, _Affine(layer.weight, layer.bias, dtype)))
                 continue

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from shapegen.config import from_dict, to_dict
 from shapegen.core.patch import PatchSampler
-from shapegen.fields.graf import GRAF, GRAFConfig
+from shapegen.fields.graf import GRAF
+from shapegen.fields.graf_config import GRAFConfig
 from shapegen.fields.graf_networks import SpectralConvolution, channels
 from shapegen.interop.fused import load_fused, matrix
 from shapegen.interop.weight_files import as_state_dict, read_content
@@ -121,8 +122,8 @@ def names_of(model: GRAF) -> dict[str, tuple[str, str, slice | None]]:
         else:
             theirs, rows = _JOINED, slice(3, 4) if layer == "density" else slice(0, 3)
         names[f"generator.{name}"] = ("generator", f"{theirs}.{kind}", rows)
-    for number, layer in enumerate(model.discriminator.layers):
-        if isinstance(layer, SpectralConvolution):
+    for number, module in enumerate(model.discriminator.layers):
+        if isinstance(module, SpectralConvolution):
             for kind, theirs in _SPECTRAL.items():
                 ours = f"discriminator.layers.{number}.{kind}"
                 names[ours] = ("discriminator", f"main.{number}.{theirs}", None)

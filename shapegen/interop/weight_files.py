@@ -13,7 +13,7 @@ from torch import Tensor
 
 # numpy's numbers beside the tensors (a best score so far), by their old and their new name.
 _SCALAR: Any = np.float64(0).__reduce__()[0]
-_NUMBERS = [
+_NUMBERS: list[Any] = [
     np.dtype,
     type(np.dtype("float64")),
     type(np.dtype("float32")),

@@ -35,6 +35,7 @@ from shapegen.interop import load_official
 from shapegen.interop.graf import names_of
 from shapegen.train.descent import Descent
 from shapegen.train.record import Means
+from tests.fields.plain_field import plain_outputs
 
 Json = dict[str, Any]
 Tensors = dict[str, Tensor]
@@ -265,19 +266,9 @@ def outputs(shown: Rendered) -> Tensors:
 
 def raw(model: GRAF, z: Tensor, origins: Tensor, directions: Tensor, at: Rendered) -> Tensor:
     """The network's outputs, point by point, as the paper draws it."""
-    network = model.generator
     points = origins[..., None, :] + at.t[..., None] * directions[..., None, :]
-    shape, appearance = (
-        each[:, None, None].expand(*points.shape[:-1], -1)
-        for each in z.split(network.code_dims, 1)
-    )
-    position = torch.cat([encoded(points, network.frequencies), shape], -1)
-    view = [appearance]
-    if network.view_frequencies is not None:
-        unit = directions / directions.norm(dim=-1, keepdim=True)
-        seen = encoded(unit, network.view_frequencies)[..., None, :]
-        view.insert(0, seen.expand(*points.shape[:-1], -1))
-    return network(position, torch.cat(view, -1)).flatten(0, 1)
+    unit = directions / directions.norm(dim=-1, keepdim=True)
+    return plain_outputs(model.generator, z, points, unit).flatten(0, 1)
 
 
 @torch.no_grad()
