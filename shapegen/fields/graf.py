@@ -65,6 +65,7 @@ class GRAF(LatentModel):
             shape_dim=config.shape_dim,
             appearance_dim=config.appearance_dim,
             color_cap=config.color_cap,
+            density=config.density,
         )
         self.discriminator = PatchJudge(
             config.patch.side, config.judge_width, told=_TOLD[config.told]

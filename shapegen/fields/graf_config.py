@@ -8,6 +8,7 @@ from typing import Any, Literal
 from shapegen.core.game import GameOptions
 from shapegen.core.patch import PatchSampler
 from shapegen.fields.camera_setting import CameraSetting
+from shapegen.fields.graf_networks import DensityKind
 from shapegen.fields.rendering import Sampling
 
 Told = Literal["nothing", "scale", "place"]
@@ -65,6 +66,8 @@ class GRAFConfig:
     """Colours depend on the direction that they are seen in."""
     sampling: Sampling = field(default_factory=lambda: Sampling(jitter=True, white=True))
     """Samples of a ray, and the background; ``jitter`` is for the training alone."""
+    density: DensityKind = "relu"
+    """``relu`` is the paper's; ``softplus`` cannot come to be 0 everywhere and stay so."""
     noise: float = 1.0
     """Standard deviation of noise on densities before the rectifier, at the first step."""
     noise_steps: int = 5000

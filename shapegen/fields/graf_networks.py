@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -24,6 +25,8 @@ from torch.nn import functional
 
 from shapegen.fields.rendering import Field
 
+DensityKind = Literal["relu", "softplus"]
+_DENSITY_SCALE, _DENSITY_SHIFT = 12.0, 2.0
 Densities = Callable[[Tensor], Tensor]
 """``densities(points)``: of points ``(..., 3)``, densities ``(...)`` of at least 0."""
 
@@ -63,6 +66,8 @@ class ConditionalField(nn.Module):
         shape_dim: Length of the code's first part.
         appearance_dim: Length of its second.
         color_cap: Largest colour, 1 or less.
+        density: How an output becomes a density: ``relu`` leaves it to the renderer, which cuts
+            off what is below 0; ``softplus`` is ``12 softplus(x - 2)``, whose gradient never is 0.
     """
 
     def __init__(
@@ -76,11 +81,12 @@ class ConditionalField(nn.Module):
         shape_dim: int,
         appearance_dim: int,
         color_cap: float = 1.0,
+        density: DensityKind = "relu",
     ) -> None:
         super().__init__()
         self.frequencies, self.view_frequencies = frequencies, view_frequencies
         self.code_dims = (shape_dim, appearance_dim)
-        self.color_cap = color_cap
+        self.color_cap, self.density_kind = color_cap, density
         self.skips = tuple(sorted(each for each in skips if each < depth - 1))
         self.position_dim = channels(frequencies) + shape_dim
         seen = 0 if view_frequencies is None else channels(view_frequencies)
@@ -103,7 +109,7 @@ class ConditionalField(nn.Module):
     def forward(
         self, position: Float[Tensor, "*shape p"], view: Float[Tensor, "*shape v"]
     ) -> Float[Tensor, "*shape 4"]:
-        """Colours before the logistic function, and densities before the rectifier.
+        """Colours before the logistic function, and densities before :meth:`as_density`.
 
         This is the network as the paper draws it, everything for every point; what trains and
         renders is :meth:`field`, which gives the same.
@@ -144,7 +150,7 @@ class ConditionalField(nn.Module):
 
             def plain(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
                 raw = head(trunk(points)).to(points.dtype)
-                return raw[..., 0], self.color_cap * raw[..., 1:].sigmoid()
+                return self.as_density(raw[..., 0]), self.color_cap * raw[..., 1:].sigmoid()
 
             return plain
         through, seen, told = self._view_weights()
@@ -162,7 +168,7 @@ class ConditionalField(nn.Module):
             rays = by_ray(self._directions(directions))[..., None, :]
             rgb = color((both[..., 1:] + rays).relu())
             density = both[..., 0].to(points.dtype)
-            return density, self.color_cap * rgb.to(points.dtype).sigmoid()
+            return self.as_density(density), self.color_cap * rgb.to(points.dtype).sigmoid()
 
         return field
 
@@ -172,7 +178,13 @@ class ConditionalField(nn.Module):
         """The densities of a code alone, of which neither directions nor colours are asked."""
         trunk = self._trunk(codes[: self.code_dims[0]], dtype)
         head = _Affine(self.density.weight, self.density.bias, dtype)
-        return lambda points: head(trunk(points))[..., 0].to(points.dtype).relu()
+        return lambda points: self.as_density(head(trunk(points))[..., 0].to(points.dtype)).relu()
+
+    def as_density(self, outputs: Tensor) -> Tensor:
+        """Densities, those below 0 counting as 0, of the network's outputs."""
+        if self.density_kind == "relu":
+            return outputs
+        return _DENSITY_SCALE * functional.softplus(outputs - _DENSITY_SHIFT)
 
     def _trunk(self, shape: Tensor, dtype: torch.dtype | None) -> Callable[[Tensor], Tensor]:
         layers: list[tuple[_Affine | None, _Affine | None]] = []

@@ -14,7 +14,7 @@ def plain_field(network: ConditionalField, codes: Tensor) -> Field:
 
     def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         raw = plain_outputs(network, codes, points, directions)
-        return raw[..., 3], network.color_cap * raw[..., :3].sigmoid()
+        return network.as_density(raw[..., 3]), network.color_cap * raw[..., :3].sigmoid()
 
     return field
 

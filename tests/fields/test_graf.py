@@ -73,6 +73,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "neither": {"view_frequencies": None, "appearance_dim": 0},
     "no waves": {"frequencies": 0, "view_frequencies": 0},
     "capped": {"color_cap": 0.8},
+    "soft": {"density": "softplus"},
 }
 
 
