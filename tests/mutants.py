@@ -123,6 +123,8 @@ MUTANTS: dict[str, Mutant] = {
             "::test_the_discriminator_pays_for_slopes",
             "voxelgan": f"{FIELDS}/test_voxelgan.py"
             "::test_the_discriminator_pays_half_gamma_for_squared_slopes_at_voxels",
+            "graf": f"{FIELDS}/test_graf.py"
+            "::test_the_discriminator_pays_half_gamma_for_squared_slopes_at_patches",
             "grass": f"{STRUCTURES}/test_grass_adversarial.py"
             "::test_the_players_losses_written_out",
             "planegan": "tests/test_laboratory.py::test_the_players_losses_written_out",
@@ -144,6 +146,7 @@ MUTANTS: dict[str, Mutant] = {
             "::test_the_autoencoder_is_to_be_taken_for_real",
             "voxelgan": f"{FIELDS}/test_voxelgan.py"
             "::test_the_generator_is_to_be_taken_for_real[non_saturating]",
+            "graf": f"{FIELDS}/test_graf.py::test_the_generator_is_to_be_taken_for_real",
             "grass": f"{STRUCTURES}/test_grass_adversarial.py"
             "::test_the_players_losses_written_out",
             "planegan": "tests/test_laboratory.py::test_the_players_losses_written_out",

@@ -46,6 +46,7 @@ SHORT = (
         ("pix2pix", ["data.holdout=2"]),
         ("cyclegan", ["data.holdout=2"]),
         ("chain", ["data.holdout=2"]),
+        ("graf", []),
         ("pixelcnn", []),
         ("pixelrnn", []),
         ("realnvp", []),

@@ -13,8 +13,8 @@ MATRIX = {
     "kl": {"vae", "grass", "structurenet", "pointflow"},
     "log_det": {"realnvp", "glow", "pointflow"},
     "draw": {"pixelcnn", "pixelrnn", "graphrnn", "dgmg"},
-    "r1": {"gan", "disentangled", "planegan", "progan", "stylegan", "voxelgan", "grass"},
-    "sign": {"gan", "disentangled", "planegan", "progan", "stylegan", "voxelgan", "grass"},
+    "r1": {"gan", "disentangled", "planegan", "progan", "stylegan", "voxelgan", "graf", "grass"},
+    "sign": {"gan", "disentangled", "planegan", "progan", "stylegan", "voxelgan", "graf", "grass"},
     "patch": {"pix2pix"},
 }
 """Who must stand on which piece of the core."""

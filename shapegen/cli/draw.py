@@ -17,9 +17,22 @@ if TYPE_CHECKING:
     from shapegen.base import GenerativeModel, LatentModel
     from shapegen.scene import Scene
 
-FORMATS = ("auto", "glb", "obj", "ply", "stl", "usda", "json", "npz", "npy", "xyz", "png")
+FORMATS = (
+    "auto",
+    "glb",
+    "obj",
+    "ply",
+    "stl",
+    "usda",
+    "json",
+    "npz",
+    "npy",
+    "xyz",
+    "png",
+    "gif",
+)
 """Extensions of single shapes; not every kind of shapes has all of them. ``auto``: ``png`` of
-images, else ``glb``."""
+images and of fields, else ``glb``."""
 
 
 def check_format(extension: str, unit: str = "m", up: str = "y") -> str:
@@ -169,6 +182,7 @@ def write_files(
         up: Their axis upwards.
         **facts: What else the manifest says.
     """
+    from shapegen.fields.radiance import RadianceFields
     from shapegen.fields.voxels import Voxels
     from shapegen.formats import write_scene
     from shapegen.images.images import Images
@@ -176,7 +190,7 @@ def write_files(
 
     facts["count"] = len(shapes)
     if extension == "auto":
-        extension = "png" if isinstance(shapes[0], Images) else "glb"
+        extension = "png" if isinstance(shapes[0], Images | RadianceFields) else "glb"
     if extension == "npz" and isinstance(shapes[0], PointClouds | Voxels | Images):
         type(shapes[0]).join(shapes).write(folder / "samples.npz")
         shared = {} if seeds is None else {"sample_seeds": list(seeds)}

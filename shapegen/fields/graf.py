@@ -232,7 +232,8 @@ class GRAF(LatentModel):
 
     def _real(self, batch: Tensor, step: int, rng: torch.Generator | None) -> Shown:
         patches = self.config.patch.draw(len(batch), step=step, like=batch, rng=rng)
-        return self._shown(extract(batch, patches.places), patches, rng)
+        mirrored = self.config.flip != "nothing"
+        return self._shown(extract(batch, patches.places), patches, rng, mirrored=mirrored)
 
     def _made(self, n: int, step: int, noise: float, rng: torch.Generator | None) -> Made:
         codes = self.sample_latent(n, rng=rng)
@@ -244,19 +245,22 @@ class GRAF(LatentModel):
         )
         side = self.config.patch.side
         pixels = (2 * seen.rgb - 1).view(n, side, side, 3).permute(0, 3, 1, 2)
-        return Made(self._shown(pixels, patches, rng), seen.opacity)
+        mirrored = self.config.flip == "all"
+        return Made(self._shown(pixels, patches, rng, mirrored=mirrored), seen.opacity)
 
-    def _shown(self, pixels: Tensor, patches: Patches, rng: torch.Generator | None) -> Shown:
-        """A patch, and what the discriminator is told of where it lies."""
+    def _shown(
+        self, pixels: Tensor, patches: Patches, rng: torch.Generator | None, *, mirrored: bool
+    ) -> Shown:
+        """A patch, mirrored half of the time, and what the discriminator is told of its place."""
         shown: list[Tensor] = [pixels]
         if self.config.told == "scale":
             shown.append(patches.scale.view(-1, 1, 1, 1).expand_as(pixels[:, :1]))
         elif self.config.told == "place":
             shown.append(patches.places.permute(0, 3, 1, 2))
-        if not self.config.flip:
+        if not mirrored:
             return tuple(shown)
-        mirrored = uniform((len(pixels), 1, 1, 1), like=pixels, rng=rng) < 0.5
-        return tuple(torch.where(mirrored, each.flip(3), each) for each in shown)
+        these = uniform((len(pixels), 1, 1, 1), like=pixels, rng=rng) < 0.5
+        return tuple(torch.where(these, each.flip(3), each) for each in shown)
 
     def _weighed(self, made: Made, batch: Tensor) -> tuple[Tensor, Terms]:
         opacity = made.codes.mean()

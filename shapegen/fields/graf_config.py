@@ -77,8 +77,9 @@ class GRAFConfig:
     told: Told = "nothing"
     """What the discriminator is told beside a patch: the share of the image that it is, or where
     every pixel lies. The paper's knows neither."""
-    flip: bool = False
-    """Mirror what the discriminator is shown, real and generated, half of the time."""
+    flip: Literal["nothing", "data", "all"] = "nothing"
+    """What is mirrored half of the time before the discriminator is shown it: images of the data,
+    or what is generated too."""
     game: GameOptions = field(default_factory=lambda: GameOptions(r1=0.5))
     """Loss and regularisers; ``r1`` is of whole patches."""
     color_cap: float = 1.0

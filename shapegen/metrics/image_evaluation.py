@@ -13,6 +13,7 @@ from torch import Tensor
 
 from shapegen.base import Autoencoder, GenerativeModel
 from shapegen.core.noise import standard_normal
+from shapegen.fields.radiance import RadianceFields
 from shapegen.images.autoencoder import squared_error
 from shapegen.images.images import Images, Picture
 from shapegen.metrics import baselines, sets
@@ -178,6 +179,9 @@ def evaluate_images(
 
 def _drawn(model: GenerativeModel, size: int, seed: int) -> Tensor:
     images = model.sample(size, rng=_stream(seed))
+    if isinstance(images, RadianceFields):
+        # Their pictures, from poses that are drawn as the training's.
+        return images.render().pixels
     if not isinstance(images, Images):
         raise TypeError(f"a model that samples images is needed; got {type(images).__name__}")
     return images.pixels

@@ -250,10 +250,11 @@ def test_noise_is_a_function_of_the_step() -> None:
 
 @pytest.mark.parametrize("told", ["nothing", "scale", "place"])
 def test_what_the_discriminator_is_told_is_the_patchs(told: Any, rng: torch.Generator) -> None:
-    model = graf(told=told, flip=True)
+    model = graf(told=told, flip="all")
     patches = model.config.patch.draw(40, step=0, like=torch.zeros(()), rng=rng)
     pixels = patches.places.permute(0, 3, 1, 2)[:, [0, 1, 1]]
-    shown = model._shown(pixels, patches, rng)
+    assert torch.equal(model._shown(pixels, patches, rng, mirrored=False)[0], pixels)
+    shown = model._shown(pixels, patches, rng, mirrored=True)
     assert len(shown) == 1 + (told != "nothing")
     mirrored = (shown[0] != pixels).flatten(1).any(1)
     assert 5 < mirrored.sum() < 35
@@ -265,6 +266,22 @@ def test_what_the_discriminator_is_told_is_the_patchs(told: Any, rng: torch.Gene
         assert torch.equal(shown[1], shown[0][:, :2])
     values = losses(model, torch.zeros(3, 3, 16, 16))
     assert all(loss.isfinite() for loss, _ in values.values())
+
+
+@pytest.mark.parametrize(("flip", "times"), [("nothing", 0), ("data", 1), ("all", 3)])
+def test_data_alone_or_all_is_mirrored(
+    flip: Any, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, asked = graf(flip=flip), []
+    shown = model._shown
+
+    def watched(*given: Any, mirrored: bool) -> Any:
+        asked.append(mirrored)
+        return shown(*given, mirrored=mirrored)
+
+    monkeypatch.setattr(model, "_shown", watched)
+    losses(model, torch.zeros(3, 3, 16, 16))
+    assert (len(asked), sum(asked)) == (3, times)
 
 
 def test_walks_are_of_the_shape_and_the_appearance_each(rng: torch.Generator) -> None:

@@ -107,7 +107,7 @@ class Recording:
             sampling=Sampling(nerf["N_samples"], jitter=True, white=data["white_bkgd"]),
             noise=nerf["raw_noise_std"],
             game=GameOptions(r1=patch_gamma(self.config["training"]["reg_param"], side)),
-            flip=self.config["discriminator"]["hflip"],
+            flip="all" if self.config["discriminator"]["hflip"] else "nothing",
         )
         assert isinstance(found, GRAF)
         return found

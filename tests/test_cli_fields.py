@@ -1,0 +1,47 @@
+"""The commands on radiance fields: train, sample, interpolate, evaluate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from shapegen.cli import app
+
+TINY = Path(__file__).resolve().parents[1] / "configs" / "tiny"
+
+
+def call(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("graf") / "run"
+    call("train", TINY / "graf.yaml", "--out", out, "train.epochs=1", "data.count=24")
+    return out
+
+
+def test_samples_are_pictures_from_poses_of_their_own(run: Path, tmp_path: Path) -> None:
+    call("sample", run, "-n", 3, "--out", tmp_path / "a")
+    call("sample", run, "-n", 2, "--out", tmp_path / "b")
+    names = ["0000.png", "0001.png", "0002.png", "contact.png", "manifest.json"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
+    assert (tmp_path / "a/0001.png").read_bytes() == (tmp_path / "b/0001.png").read_bytes()
+    assert Image.open(tmp_path / "a/0000.png").size == (32, 32)
+    call("sample", run, "-n", 1, "--format", "gif", "--out", tmp_path / "turn")
+    with Image.open(tmp_path / "turn/0000.gif") as animation:
+        assert animation.n_frames > 1
+
+
+def test_walks_and_figures(run: Path, tmp_path: Path) -> None:
+    call("interpolate", run, 1, 2, "--steps", 3, "--out", tmp_path / "walk")
+    assert len(list((tmp_path / "walk").glob("000*.png"))) == 3
+    call("evaluate", run, "-n", 4, "--json", tmp_path / "figures.json")
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert {"1nna-l2", "mmd-l2"} <= set(figures["metrics"])
