@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,21 +12,19 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from shapegen import registry
+from shapegen.config import load_run
 from shapegen.core.game import GameOptions
 from shapegen.core.latent import slerp
 from shapegen.core.patch import PatchSampler, extract
 from shapegen.fields.camera_setting import CameraSetting
 from shapegen.fields.graf import GRAF
 from shapegen.fields.graf_config import GRAFConfig, patch_gamma
-from shapegen.fields.graf_networks import (
-    ConditionalField,
-    PatchJudge,
-    SpectralConvolution,
-    encoded,
-)
+from shapegen.fields.graf_networks import PatchJudge
 from shapegen.fields.rendering import Sampling
 from shapegen.images.images import Images
-from tests.fields.plain_field import plain_field, plain_outputs
+from shapegen.train.schedule import rate_factor
+from tests.fields.plain_field import plain_outputs
+from tests.fields.test_graf_networks import places
 
 SMALL: dict[str, Any] = {
     "size": 16,
@@ -46,66 +45,6 @@ def graf(**changes: Any) -> GRAF:
     model = registry.build_seeded("graf", GRAFConfig(**(SMALL | changes)), 0)
     assert isinstance(model, GRAF)
     return model
-
-
-def network(**changes: Any) -> ConditionalField:
-    sizes: dict[str, Any] = {
-        "depth": 4,
-        "width": 24,
-        "skips": (1,),
-        "frequencies": 5,
-        "view_frequencies": 2,
-        "shape_dim": 5,
-        "appearance_dim": 3,
-    }
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        return ConditionalField(**(sizes | changes))
-
-
-NETWORKS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "no skip": {"skips": ()},
-    "a skip at the end": {"skips": (3,)},
-    "several": {"depth": 6, "skips": (0, 2, 4)},
-    "no views": {"view_frequencies": None},
-    "no appearance": {"appearance_dim": 0},
-    "neither": {"view_frequencies": None, "appearance_dim": 0},
-    "no waves": {"frequencies": 0, "view_frequencies": 0},
-    "capped": {"color_cap": 0.8},
-    "soft": {"density": "softplus"},
-}
-
-
-def places(rng: torch.Generator, *shape: int) -> tuple[Tensor, Tensor]:
-    points = torch.randn(*shape, 7, 3, generator=rng)
-    directions = torch.randn(*shape, 3, generator=rng)
-    return points, directions / directions.norm(dim=-1, keepdim=True)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("several", [False, True])
-def test_a_folded_field_is_the_plain_network(
-    name: str, several: bool, rng: torch.Generator
-) -> None:
-    found = network(**NETWORKS[name])
-    codes = torch.randn(4, sum(found.code_dims), generator=rng)
-    codes = codes if several else codes[0]
-    points, directions = places(rng, *((4, 3) if several else (3,)))
-    results = []
-    for field in (found.field(codes), plain_field(found, codes)):
-        found.zero_grad()
-        density, rgb = field(points, directions)
-        (density.square().mean() + rgb.square().mean()).backward()
-        results.append((density, rgb, [each.grad.clone() for each in found.parameters()]))
-    (density, rgb, gradients), (wanted, color, slopes) = results
-    torch.testing.assert_close(density, wanted, rtol=0, atol=1e-5)
-    torch.testing.assert_close(rgb, color, rtol=0, atol=1e-5)
-    for ours, theirs in zip(gradients, slopes, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
-    if not several:
-        alone = found.densities(codes)(points)
-        torch.testing.assert_close(alone, wanted.relu(), rtol=0, atol=1e-5)
 
 
 def test_the_papers_size_rendered_is_the_plain_network_to_rounding() -> None:
@@ -135,13 +74,6 @@ def test_the_papers_other_sizes() -> None:
     assert sum(p.numel() for p in without.generator.parameters()) == 674_308
 
 
-def test_positions_are_encoded_without_pi() -> None:
-    found = encoded(torch.tensor([0.3, -1.0, 2.0]), 2)
-    x = torch.tensor([0.3, -1.0, 2.0])
-    wanted = torch.cat([x, x.sin(), x.cos(), (2 * x).sin(), (2 * x).cos()])
-    torch.testing.assert_close(found, wanted)
-
-
 def test_density_knows_the_shape_alone(rng: torch.Generator) -> None:
     model = graf()
     points, directions = places(rng, 50)
@@ -157,29 +89,6 @@ def test_density_knows_the_shape_alone(rng: torch.Generator) -> None:
     turned = model.generator.field(codes[0])(points, -directions)
     assert torch.equal(first[0], turned[0])
     assert (first[1] - turned[1]).abs().max() > 1e-3
-
-
-@pytest.mark.parametrize("side", [8, 12, 16, 32, 33, 64])
-def test_a_judge_gives_a_logit_a_patch_of_any_side(side: int, rng: torch.Generator) -> None:
-    judge = PatchJudge(side, 4, told=1)
-    patches, told = (torch.randn(3, each, side, side, generator=rng) for each in (3, 1))
-    assert judge(patches, told).shape == (3,)
-    norms = sum(isinstance(each, torch.nn.InstanceNorm2d) for each in judge.layers)
-    halvings = sum(isinstance(each, SpectralConvolution) for each in judge.layers) - 1
-    assert norms == halvings - (side != 32)
-
-
-def test_a_spectral_norm_converges_and_rests_outside_of_training(rng: torch.Generator) -> None:
-    layer = SpectralConvolution(3, 5, 4)
-    x = torch.randn(2, 3, 4, 4, generator=rng)
-    for _ in range(200):
-        layer(x)
-    largest = torch.linalg.matrix_norm(layer.weight.flatten(1), 2)
-    wanted = torch.nn.functional.conv2d(x, layer.weight / largest)
-    torch.testing.assert_close(layer.eval()(x), wanted, rtol=1e-4, atol=1e-6)
-    before = layer.u.clone()
-    layer(x)
-    assert torch.equal(layer.u, before)
 
 
 def losses(model: GRAF, pixels: Tensor, step: int = 3) -> dict[str, tuple[Tensor, dict]]:
@@ -380,3 +289,30 @@ def test_memory_can_be_bounded_in_training(rng: torch.Generator) -> None:
         gradients.append([each.grad for each in model.generator.parameters()])
     for ours, wanted in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, wanted)
+
+
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("graf_*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_authors_settings_are_official(path: Path) -> None:
+    run = load_run(path)
+    config = run.model.fields
+    own = {"size", "cameras", "patch", "view_directions", "flip"}
+    changed = {name: getattr(config, name) for name in own}
+    white = config.sampling.white
+    sampling = Sampling(64, jitter=True, white=white)
+    assert config == GRAFConfig.official(**changed, sampling=sampling)
+    assert (run.train.optimizer, run.train.betas, run.train.ema) == ("rmsprop", (0.0, 0.99), 0.999)
+    rates = [
+        (run.train.rates.get(name, run.train.learning_rate) * rate_factor(run.train, step, 10**6))
+        for step in (0, 49999, 50000, 100000, 200000)
+        for name in ("generator", "discriminator")
+    ]
+    wanted = [factor * rate for factor in (1, 1, 0.5, 0.25, 0.125) for rate in (5e-4, 1e-4)]
+    assert rates == pytest.approx(wanted)
+
+
+def test_every_set_of_the_paper_has_a_configuration() -> None:
+    names = {path.stem.removeprefix("graf_") for path in CONFIGS}
+    assert {"carla", "cats", "celeba", "celebahq", "chairs", "cub"} <= names

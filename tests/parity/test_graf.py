@@ -15,7 +15,8 @@ from shapegen.config import TrainConfig
 from shapegen.core.patch import PatchSampler
 from shapegen.metrics.frechet import frechet_distance
 from shapegen.train.schedule import rate_factor
-from tests.parity.graf_recording import Recording, everything
+from tests.parity.graf_recording import Recording
+from tests.parity.graf_values import everything
 
 FOLDER = Path(os.environ.get("SHAPEGEN_PARITY", Path(__file__).parents[3] / "shared" / "parity"))
 # Whatever recordings there are; this one is always asked for.
