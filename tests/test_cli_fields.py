@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+import shapegen
 from shapegen.cli import app
+from tests.interop.test_official_graf import states
 
 TINY = Path(__file__).resolve().parents[1] / "configs" / "tiny"
 
@@ -45,3 +48,15 @@ def test_walks_and_figures(run: Path, tmp_path: Path) -> None:
     call("evaluate", run, "-n", 4, "--json", tmp_path / "figures.json")
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert {"1nna-l2", "mmd-l2"} <= set(figures["metrics"])
+
+
+def test_a_checkpoint_of_the_authors_is_converted(tmp_path: Path) -> None:
+    _, generator, discriminator = states(width=16)
+    content = {"generator": generator, "discriminator": discriminator, "it": 7}
+    torch.save(content, tmp_path / "model.pt")
+    out = tmp_path / "graf.safetensors"
+    call("convert", tmp_path / "model.pt", "--model", "graf", "--out", out)
+    found = shapegen.load(out)
+    weight = found.state_dict()["generator.trunk.0.weight"]
+    assert torch.equal(weight, generator["pts_linears.0.weight"])
+    assert found.config.compat == "official"
