@@ -163,6 +163,7 @@ MUTANTS: dict[str, Mutant] = {
         {
             "pix2pix": f"{IMAGES}/test_pix2pix.py"
             "::test_the_discriminator_sees_patches_of_the_samplers_places",
+            "graf": f"{FIELDS}/test_graf.py::test_a_rendered_patch_is_a_part_of_the_picture",
         },
     ),
 }

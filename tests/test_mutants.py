@@ -15,7 +15,7 @@ MATRIX = {
     "draw": {"pixelcnn", "pixelrnn", "graphrnn", "dgmg"},
     "r1": {"gan", "disentangled", "planegan", "progan", "stylegan", "voxelgan", "graf", "grass"},
     "sign": {"gan", "disentangled", "planegan", "progan", "stylegan", "voxelgan", "graf", "grass"},
-    "patch": {"pix2pix"},
+    "patch": {"pix2pix", "graf"},
 }
 """Who must stand on which piece of the core."""
 

@@ -15,7 +15,7 @@ from shapegen import registry
 from shapegen.config import load_run
 from shapegen.core.game import GameOptions
 from shapegen.core.latent import slerp
-from shapegen.core.patch import PatchSampler, extract
+from shapegen.core.patch import PatchSampler, extract, patches_at
 from shapegen.fields.camera_setting import CameraSetting
 from shapegen.fields.graf import GRAF
 from shapegen.fields.graf_config import GRAFConfig, patch_gamma
@@ -220,6 +220,22 @@ def test_fields_are_rendered_as_they_are_trained() -> None:
         seen = model.render_patches(codes, fields.poses, whole)
     pixels = (2 * seen.rgb - 1).view(2, 8, 8, 3).permute(0, 3, 1, 2)
     torch.testing.assert_close(fields.render().pixels, pixels, rtol=0, atol=1e-5)
+
+
+def test_a_rendered_patch_is_a_part_of_the_picture() -> None:
+    model = graf(density="softplus")
+    codes = model.sample_latent(1, rng=torch.Generator().manual_seed(0))
+    fields = model.decode(codes)
+    left, top = 7, 1
+    # Eight pixels of sixteen, from the middle of the first to that of the last.
+    middle = torch.tensor([[2 * (left + 3.5) / 15 - 1, 2 * (top + 3.5) / 15 - 1]])
+    places = patches_at(8, torch.tensor([7 / 15]), middle).places
+    with torch.no_grad():
+        seen = model.render_patches(codes, fields.poses, places)
+    pixels = (2 * seen.rgb - 1).view(8, 8, 3).permute(2, 0, 1)
+    whole = fields.render().pixels[0]
+    torch.testing.assert_close(pixels, whole[:, top : top + 8, left : left + 8], rtol=0, atol=1e-4)
+    assert (pixels - whole[:, :8, :8]).abs().max() > 1e-2
 
 
 @pytest.mark.parametrize(

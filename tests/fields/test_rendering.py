@@ -273,6 +273,25 @@ def test_skipping_errs_by_the_tolerance_at_most(tolerance: float, white: bool) -
     torch.testing.assert_close(exact.rgb, wanted.rgb, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(("share", "skipped"), [(0.4, True), (0.6, False), (3.0, False)])
+def test_fog_is_skipped_up_to_half_of_the_tolerance(share: float, skipped: bool) -> None:
+    rays, tolerance = slab_rays(4), 0.1
+    # Over the ray's 4 units of length this holds back so much of the tolerance.
+    fog = -math.log1p(-share * tolerance) / 4
+    asked: list[int] = []
+
+    def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        asked.append(points[..., 0].numel())
+        return torch.full_like(points[..., 0], fog), torch.ones_like(points)
+
+    grid = Occupancy.of(lambda at: torch.full_like(at[:, 0], fog), 7.0, like=rays.near)
+    sampling = Sampling(samples=8)
+    shown = render_quickly(field, rays, sampling, grid, tolerance=tolerance)
+    assert (sum(asked) == 0) == skipped
+    error = (shown.opacity - share * tolerance).abs().max()
+    assert error <= (tolerance / 2 if skipped else 1e-8)
+
+
 def test_a_grid_knows_the_largest_density_around_and_nothing_outside() -> None:
     def density(points: Tensor) -> Tensor:
         return ((points - 0.3).norm(dim=-1) < 0.2).to(points)
