@@ -72,7 +72,7 @@ def test_the_loss_of_grass_draws_from_the_cores_posterior(
 def test_interpolation_walks_in_the_core(model: GRASS, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Tensor, Tensor]] = []
 
-    def straight(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    def straight(a: Tensor, b: Tensor, t: Tensor, **_: Any) -> Tensor:
         asked.append((a, b))
         return latent.lerp(a, b, t)
 

@@ -22,8 +22,8 @@ Format = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="auto (png of images and fields, else glb), glb, obj, ply, stl, usda, json, npz, npy, "
-        "xyz, png, or gif (fields from all around).",
+        help="auto (png of images and fields, else glb), glb, obj, ply, stl, usda, json, npz, "
+        "npy, xyz, png, or gif (fields from all around).",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]

@@ -23,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shapegen.core.noise import standard_normal
 from shapegen.fields.rendering import Field
 
 DensityKind = Literal["relu", "softplus"]
@@ -327,7 +328,8 @@ class SpectralConvolution(nn.Module):
         self.weight = nn.Conv2d(channels, out, kernel, bias=False).weight
         matrix = self.weight.detach().flatten(1)
         for name, length in zip("uv", matrix.shape, strict=True):
-            self.register_buffer(name, functional.normalize(torch.randn(length), dim=0))
+            start = standard_normal((length,), like=matrix)
+            self.register_buffer(name, functional.normalize(start, dim=0))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out h2 w2"]:
         """Convolve; in training the estimate becomes better."""

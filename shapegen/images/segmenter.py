@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shapegen.core.noise import standard_normal
 from shapegen.core.seeding import seeded
 
 CHUNK = 256
@@ -79,7 +80,7 @@ def fitted_segmenter(
     for _ in range(steps):
         chosen = torch.randint(len(pixels), (batch_size,), generator=rng).to(pixels.device)
         seen = pixels[chosen]
-        seen = seen + noise * torch.randn(seen.shape, generator=rng).to(seen)
+        seen = seen + noise * standard_normal(seen.shape, like=seen, rng=rng)
         optimizer.zero_grad()
         functional.binary_cross_entropy_with_logits(
             model(seen), masks[chosen].to(seen.dtype)

@@ -235,7 +235,8 @@ def test_a_rendered_patch_is_a_part_of_the_picture() -> None:
     pixels = (2 * seen.rgb - 1).view(8, 8, 3).permute(2, 0, 1)
     whole = fields.render().pixels[0]
     torch.testing.assert_close(pixels, whole[:, top : top + 8, left : left + 8], rtol=0, atol=1e-4)
-    assert (pixels - whole[:, :8, :8]).abs().max() > 1e-2
+    # Another part differs by twenty times the tolerance and more.
+    assert (pixels - whole[:, :8, :8]).abs().max() > 2e-3
 
 
 @pytest.mark.parametrize(
