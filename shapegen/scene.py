@@ -59,9 +59,19 @@ class Mesh:
     """``(v, 3)`` in 0..1."""
     face_colors: Float | None = None
     """``(f, 3)`` in 0..1; they go before the colours of the vertices."""
+    vertex_normals: Float | None = None
+    """``(v, 3)``: outward unit normals of a surface that is to look round; formats and pictures
+    that know none take those of the triangles."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vertices", _rows(self.vertices, "vertices", 3))
+        if self.vertex_normals is not None:
+            normals = _rows(self.vertex_normals, "vertex_normals", 3)
+            if len(normals) != len(self.vertices):
+                raise ValueError(
+                    f"vertex_normals must be ({len(self.vertices)}, 3); got {normals.shape}"
+                )
+            object.__setattr__(self, "vertex_normals", normals)
         faces = np.asarray(self.faces, dtype=np.int64).reshape(-1, 3)
         if len(faces) and not (faces.min() >= 0 and faces.max() < len(self.vertices)):
             raise ValueError(

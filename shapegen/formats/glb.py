@@ -10,6 +10,7 @@ import json
 import re
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,7 @@ class _Writer:
             # Corners are shared only where the surface is meant to look round.
             flat = isinstance(node.primitive, Boxes) or mesh.face_colors is not None
             colors = mesh.vertex_colors if mesh.face_colors is None else mesh.face_colors
-            moved = Mesh(mesh.vertices - pivot, mesh.faces, mesh.vertex_colors, mesh.face_colors)
+            moved = replace(mesh, vertices=mesh.vertices - pivot)
             primitive = self._surface(moved, colors, flat=flat)
         primitive["material"] = self._material(node, vertex_colors=colors is not None)
         self.meshes.append({"name": node.name, "primitives": [primitive]})
@@ -220,6 +221,7 @@ class _Writer:
             vertices, faces = mesh.vertices, mesh.faces
             normals = np.zeros_like(vertices)
             np.add.at(normals, faces.ravel(), np.repeat(cross, 3, axis=0))
+            normals = normals if mesh.vertex_normals is None else mesh.vertex_normals
         length = np.linalg.norm(normals, axis=1, keepdims=True)
         normals = np.where(
             length > 0, normals / np.where(length > 0, length, 1.0), [0.0, 1.0, 0.0]

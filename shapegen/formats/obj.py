@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from shapegen.core import boxes as box_algebra
 from shapegen.formats.atomic import replacing
-from shapegen.scene import Boxes, Colour, Node, Points, Scene, face_colors, part_mesh, positions
+from shapegen.scene import (
+    Boxes,
+    Colour,
+    Mesh,
+    Node,
+    Points,
+    Scene,
+    face_colors,
+    part_mesh,
+    positions,
+)
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -53,6 +63,9 @@ def _part(node: Node, counts: list[int], materials: dict[Colour, str]) -> list[s
         rows = points if colors is None else np.concatenate([points, colors], axis=1)
         lines += [f"v {_text(row)}" for row in rows]
         return [*lines, *(f"p {first + i}" for i in range(len(points)))]
+    mesh = node.primitive
+    if isinstance(mesh, Mesh) and mesh.vertex_colors is not None and mesh.face_colors is None:
+        return lines + _smooth(mesh, counts, first, first_normal)
     lines += [f"v {_text(row)}" for row in points]
     faces, shades = _faces(node)
     sides = points[faces]
@@ -68,6 +81,22 @@ def _part(node: Node, counts: list[int], materials: dict[Colour, str]) -> list[s
         corners = (f"{first + vertex}//{first_normal + number}" for vertex in face.tolist())
         lines.append("f " + " ".join(corners))
     return lines
+
+
+def _smooth(mesh: Mesh, counts: list[int], first: int, first_normal: int) -> list[str]:
+    """A mesh with colours at its vertices: a material a shade would be thousands of them."""
+    assert mesh.vertex_colors is not None
+    rows = np.concatenate([mesh.vertices, mesh.vertex_colors], axis=1)
+    lines = [f"v {_text(row)}" for row in rows]
+    if mesh.vertex_normals is None:
+        return lines + [f"f {a} {b} {c}" for a, b, c in (mesh.faces + first).tolist()]
+    counts[1] += len(mesh.vertices)
+    lines += [f"vn {_text(row)}" for row in mesh.vertex_normals]
+    step = first_normal - first
+    return lines + [
+        "f " + " ".join(f"{corner}//{corner + step}" for corner in face)
+        for face in (mesh.faces + first).tolist()
+    ]
 
 
 def _faces(node: Node) -> tuple[Int, list[Colour]]:
