@@ -33,6 +33,7 @@ HEAVY = {
     "imageio_ffmpeg",
     "manifold3d",
     "scipy",
+    "skimage",
     "sklearn",
     "tensorboard",
     "torch_geometric",
@@ -43,6 +44,7 @@ HEAVY = {
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "imageio_ffmpeg": "imageio-ffmpeg",
+    "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "torch_geometric": "torch-geometric",
     "yaml": "pyyaml",
