@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from shapegen.config import DataConfig
+from shapegen.config.render import RenderConfig
 from shapegen.data.catalog import make
 from shapegen.data.part_points import write_geometry
+from shapegen.data.rendering import render_shapes
+from shapegen.images.renders import Renders
 from shapegen.structures.part_tree import PartTrees
 from shapegen.train import load_data
 
@@ -119,6 +123,34 @@ def test_points_of_parts_belong_to_part_trees(tmp_path: Path) -> None:
 def test_points_belong_to_a_file() -> None:
     with pytest.raises(ValueError, match="part_points belongs to the shapes of a file `path`"):
         DataConfig(name="furniture", count=3, part_points="geo")
+
+
+def test_views_are_split_by_their_shapes(shapes: PartTrees, tmp_path: Path) -> None:
+    render = RenderConfig(size=8, views=3)
+    config = DataConfig(
+        name="furniture-chairs", count=COUNT, seed=3, render=render, holdout=4, validation=2
+    )
+    split = load_data(config)
+    whole = render_shapes(shapes, render, seed=3)
+    order = np.random.RandomState(0).permutation(COUNT)
+    for part, chosen in (
+        (split.train, order[:14]),
+        (split.validation, order[14:16]),
+        (split.holdout, order[16:]),
+    ):
+        assert isinstance(part, Renders)
+        assert torch.equal(part.pixels, whole.of_shapes(chosen.tolist()).pixels)
+        assert torch.equal(part.poses, whole.of_shapes(chosen.tolist()).poses)
+    # Renders that are read are split in the same way, and shapes that are read are rendered.
+    whole.write(tmp_path / "renders.npz")
+    again = load_data(DataConfig(path=str(tmp_path / "renders.npz"), holdout=4, validation=2))
+    assert isinstance(again.holdout, Renders)
+    assert isinstance(split.holdout, Renders)
+    assert torch.equal(again.holdout.pixels, split.holdout.pixels)
+    shapes.write(tmp_path / "chairs.npz")
+    read = load_data(DataConfig(path=str(tmp_path / "chairs.npz"), seed=3, render=render))
+    assert isinstance(read.train, Renders)
+    assert torch.equal(read.train.pixels, whole.pixels)
 
 
 @pytest.mark.parametrize(

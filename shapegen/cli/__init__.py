@@ -17,6 +17,7 @@ from shapegen.cli import (  # noqa: F401 - verbs
     lab,
     learn,
     measure,
+    rendering,
     translation,
 )
 from shapegen.cli.app import app as app

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shapegen.fields.voxels import Voxels
     from shapegen.graphs.graphs import Graphs
     from shapegen.images.images import Images
+    from shapegen.images.renders import Renders
     from shapegen.points.point_clouds import PointClouds
     from shapegen.structures.part_tree import PartTrees
 
@@ -28,7 +29,14 @@ data = typer.Typer(
 app.add_typer(data, name="data")
 
 File = Annotated[Path, typer.Argument(metavar="PATH", help="A file of shapes.")]
-OutFile = Annotated[Path, typer.Option("--out", "-o", help="File to write, .npz or .jsonl.gz.")]
+Out_KINDS = {
+    "PointClouds": "point clouds",
+    "Graphs": "graphs",
+    "Images": "images",
+    "Renders": "renders",
+}
+
+File = Annotated[Path, typer.Option("--out", "-o", help="File to write, .npz or .jsonl.gz.")]
 
 
 @data.command("list")
@@ -147,6 +155,7 @@ def info(
     from shapegen.graphs.graphs import Graphs
     from shapegen.images.images import Images
     from shapegen.images.pairs import ImageDomains, ImagePairs
+    from shapegen.images.renders import Renders
     from shapegen.points.point_clouds import PointClouds
     from shapegen.structures.part_tree import PartTrees
 
@@ -173,6 +182,8 @@ def info(
             facts["map"] = f"sources are maps of {len(shapes.palette) - 1} labels and background"
     elif isinstance(shapes, ImageDomains):
         facts = _side_facts(shapes.a, shapes.b, ("A", "B"))
+    elif isinstance(shapes, Renders):
+        facts = _image_facts(shapes.images) | _render_facts(shapes)
     elif tree is not None:
         if tree >= len(shapes):
             raise ValueError(f"{path} holds {len(shapes)} shapes, numbered from 0; got {tree}")
@@ -290,6 +301,19 @@ def _side_facts(a: Images, b: Images, names: tuple[str, str]) -> dict[str, str]:
     """What two sets of images hold, a line each."""
     lines = [", ".join(list(_image_facts(side).values())[:3]) for side in (a, b)]
     return dict(zip(names, lines, strict=True))
+
+
+def _render_facts(renders: Renders) -> dict[str, str]:
+    """What is known of the cameras, and of the pixels beside their colours."""
+    from shapegen.images.renders import MAPS
+
+    away = renders.poses[:, :3, 3].norm(dim=1)
+    return {
+        "shapes": f"{renders.num_shapes}",
+        "cameras": f"{float(away.min()):.4g} to {float(away.max()):.4g} away, "
+        f"{renders.fov:g} degrees wide",
+        "maps": ", ".join(name for name in MAPS if getattr(renders, name) is not None) or "none",
+    }
 
 
 def _graph_facts(graphs: Graphs) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from shapegen import registry
 from shapegen.config import strict, yaml_files
+from shapegen.config.render import RenderConfig
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class DataConfig:
     voxels: int | None = None
     """For models of voxels: so many cells along each side of a grid, which part trees are fitted
     into; null: voxels as they are."""
+    render: RenderConfig | None = None
+    """For models of images: views of every shape. What is held out are shapes, with all their
+    views; null: images as they are."""
     holdout: int | float = 0
     """Shapes, or the share, kept for evaluation: neither trained on nor used to choose."""
     validation: int | float = 0
@@ -59,6 +63,8 @@ class DataConfig:
             raise ValueError("part_points belongs to the shapes of a file `path`")
         if self.validation and self.validation_path is not None:
             raise ValueError("validation and validation_path exclude each other")
+        if self.render is not None and (self.points or self.voxels or self.part_points):
+            raise ValueError("render is of surfaces: it excludes points, voxels and part_points")
         if self.points is not None and self.points < 8:
             raise ValueError(f"points must be at least 8 a shape; got {self.points}")
         if self.voxels is not None and self.voxels < 4:

@@ -29,6 +29,28 @@ class Camera:
     centre: tuple[float, float] = (0.0, 0.0)
     """Image coordinates (before this shift) that come to the middle of the image."""
 
+    @classmethod
+    def of_pose(cls, pose: ArrayLike, fov: float) -> Camera:
+        """The camera of a camera-to-world pose.
+
+        Args:
+            pose: ``(4, 4)``: columns right, up, backward, eye, as :attr:`pose` gives it.
+            fov: Field of view in radians along the shorter side, above 0 and below pi.
+
+        Raises:
+            ValueError: No rigid motion, or a field of view of no image.
+        """
+        matrix = np.asarray(pose, dtype=np.float64)
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+            raise ValueError(f"a pose must be (4, 4), of finite numbers; got {matrix.shape}")
+        axes = matrix[:3, :3].T * [[1.0], [1.0], [-1.0]]
+        # Loose enough for poses of single precision.
+        if not np.allclose(axes @ axes.T, np.eye(3), atol=1e-4) or np.linalg.det(axes) > 0:
+            raise ValueError("a pose's first three columns must be orthonormal and right-handed")
+        if not 0 < fov < np.pi:
+            raise ValueError(f"fov must be above 0 and below pi radians; got {fov}")
+        return cls(eye=matrix[:3, 3], axes=axes, zoom=1.0 / float(np.tan(0.5 * fov)))
+
     @property
     def pose(self) -> Float:
         """Camera-to-world ``(4, 4)``: columns right, up, backward, eye."""

@@ -16,6 +16,8 @@ from shapegen.images.files import holds_images, read_images
 from shapegen.images.images import Images
 from shapegen.images.pair_files import holds_pairs, read_pairs
 from shapegen.images.pairs import ImageDomains, ImagePairs
+from shapegen.images.render_files import holds_renders, read_renders
+from shapegen.images.renders import Renders
 from shapegen.points.files import OWN_EXTENSIONS, point_cloud_files, read_point_clouds
 from shapegen.points.point_clouds import PointClouds
 from shapegen.points.shapenet import pc15k_folder
@@ -30,7 +32,7 @@ from shapegen.structures.files import (
 from shapegen.structures.part_tree import PartTrees
 from shapegen.structures.repair import RepairReport
 
-Read = PartTrees | PointClouds | Voxels | Images | ImagePairs | ImageDomains | Graphs
+Read = PartTrees | PointClouds | Voxels | Images | Renders | ImagePairs | ImageDomains | Graphs
 
 
 def read(path: str | Path) -> Read:
@@ -52,9 +54,9 @@ def read(path: str | Path) -> Read:
             ``.jsonl``, ``.npz``, ``.graphml``, ``.edgelist``) as in
             :func:`shapegen.graphs.files.read_graphs`. Images (MNIST's idx,
             ``.npz`` with ``images``, ``.png``, ``.jpg``) as in
-            :func:`shapegen.images.files.read_images`. Pairs of images, or two sets of them
-            (folders with ``A`` and ``B``, ``.npz`` with ``source`` and ``target``) as in
-            :func:`shapegen.images.pair_files.read_pairs`.
+            :func:`shapegen.images.files.read_images`; with ``poses`` and ``fov`` they are
+            renders. Pairs of images, or two sets of them (folders with ``A`` and ``B``, ``.npz``
+            with ``source`` and ``target``) as in :func:`shapegen.images.pair_files.read_pairs`.
 
     Raises:
         FileNotFoundError: There is nothing at ``path``; the message names the nearest file.
@@ -69,6 +71,8 @@ def read(path: str | Path) -> Read:
     path = Path(path)
     if holds_pairs(path):
         return read_pairs(path)
+    if holds_renders(path):
+        return read_renders(path)
     if path.is_file() and holds_images(path):
         return read_images(path)
     if path.is_dir():

@@ -44,7 +44,7 @@ def read_clouds(
     from shapegen.data.files import read
 
     _check_count(points)
-    meshes = _meshes(Path(path))
+    meshes = mesh_files(Path(path))
     if not meshes:
         return as_clouds(read(path), points, seed=seed)
     root = meshes[0].parent if Path(path).is_file() else Path(path)
@@ -122,13 +122,7 @@ def sample_mesh(
     return PointCloud(torch.from_numpy(checked_points(drawn, str(path))[0]), Path(path).stem)
 
 
-def _of_mesh(file: Path, root: Path, points: int, seed: int, up: Up) -> PointCloud:
-    name = file.relative_to(root).with_suffix("").as_posix()
-    cloud = sample_mesh(file, points, rng=_stream(seed, name), up=up)
-    return PointCloud(cloud.points, name)
-
-
-def _meshes(path: Path) -> list[Path]:
+def mesh_files(path: Path) -> list[Path]:
     """The mesh files at a path; none where it holds clouds, part trees or GLB files of ours."""
     if not path.exists():
         return []  # a folder named by its category, or nothing: the reader says
@@ -141,6 +135,12 @@ def _meshes(path: Path) -> list[Path]:
     if not found or (found[0].suffix.lower() == ".glb" and is_own_glb(found[0])):
         return []
     return [] if point_cloud_files(path if path.is_file() else found[0].parent) else found
+
+
+def _of_mesh(file: Path, root: Path, points: int, seed: int, up: Up) -> PointCloud:
+    name = file.relative_to(root).with_suffix("").as_posix()
+    cloud = sample_mesh(file, points, rng=_stream(seed, name), up=up)
+    return PointCloud(cloud.points, name)
 
 
 def _check_count(points: int) -> None:

@@ -80,14 +80,18 @@ class Images(Sequence[Picture]):
 
     @classmethod
     def of(cls, images: Any) -> Images:
-        """Take images of any kind: a batch, single pictures, arrays ``(c, h, w)`` or a batch.
+        """Take images of any kind: a batch, renders, single pictures, arrays ``(c, h, w)``.
 
         Raises:
             TypeError: They are no images.
             ValueError: There are none, or their sizes differ.
         """
+        from shapegen.images.renders import Renders
+
         if isinstance(images, cls):
             return images
+        if isinstance(images, Renders):
+            return images.images
         if isinstance(images, Picture):
             return _single(images)
         if isinstance(images, Tensor | np.ndarray):

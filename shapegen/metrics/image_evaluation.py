@@ -16,6 +16,7 @@ from shapegen.core.noise import standard_normal
 from shapegen.fields.radiance import RadianceFields
 from shapegen.images.autoencoder import squared_error
 from shapegen.images.images import Images, Picture
+from shapegen.images.renders import Renders
 from shapegen.metrics import baselines, sets
 from shapegen.metrics.draws import Figures, Measured, bootstrap_interval, mean_of_draws
 
@@ -28,7 +29,7 @@ BASELINE = "pca_gaussian"
 
 def is_images(shapes: Any) -> bool:
     """Whether shapes in memory are images of ours."""
-    if isinstance(shapes, Images | Picture):
+    if isinstance(shapes, Images | Renders | Picture):
         return True
     first = shapes[0] if isinstance(shapes, Sequence) and len(shapes) else None
     return isinstance(first, Images | Picture)

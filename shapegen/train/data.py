@@ -28,21 +28,24 @@ def load_data(config: DataConfig) -> DataSplit:
     """Read or make the shapes that a configuration names, and split them.
 
     Hold-out first, then validation from the rest, both by the same rule. A random split keeps the
-    order of the permutation, a family split that of the file.
+    order of the permutation, a family split that of the file. Renders are split by the shape that
+    they are of.
 
     Raises:
         ValueError: Missing or bad file, unknown procedural set, an environment variable that is
             not set, or too few shapes for the split.
     """
     shapes = _all(config)
-    rest = np.arange(len(shapes))
+    rest = np.arange(_count(shapes))
     rest, holdout = _hold_out(shapes, rest, config.holdout, config)
     rest, chosen = _hold_out(shapes, rest, config.validation, config)
-    validation = _taken(shapes, chosen) if len(chosen) else None
+    validation = _taken(shapes, chosen, config) if len(chosen) else None
     if config.validation_path is not None:
-        validation = _read(config.validation_path, config)
+        validation = _seen(_read(config.validation_path, config), config, config.seed + 1)
     return DataSplit(
-        _taken(shapes, rest), validation, _taken(shapes, holdout) if len(holdout) else None
+        _taken(shapes, rest, config),
+        validation,
+        _taken(shapes, holdout, config) if len(holdout) else None,
     )
 
 
@@ -69,6 +72,10 @@ def _read(path: str, config: DataConfig) -> Shapes:
         from shapegen.data.point_sets import read_clouds
 
         return read_clouds(expand(path), config.points, seed=config.seed)
+    if config.render is not None:
+        from shapegen.data.rendering import read_surfaces
+
+        return read_surfaces(expand(path))
     from shapegen.data.files import read
 
     shapes = read(expand(path))
@@ -98,14 +105,15 @@ def _converted(shapes: Shapes, config: DataConfig) -> Shapes:
 def _hold_out(
     shapes: Shapes, among: Index, amount: int | float, config: DataConfig
 ) -> tuple[Index, Index]:
-    count = round(amount * len(shapes)) if isinstance(amount, float) else amount
+    total = _count(shapes)
+    count = round(amount * total) if isinstance(amount, float) else amount
     if not count:
         return among, among[:0]
     if count >= len(among):
         raise ValueError(f"cannot hold {count} of {len(among)} shapes out and train on the rest")
     from shapegen.metrics.splits import family_split, random_split
 
-    if config.split == "random" and len(among) == len(shapes):
+    if config.split == "random" and len(among) == total:
         rest, out = random_split(len(among), held_out=count, seed=config.split_seed)
     elif config.split == "random":
         # What is left of the permutation is in random order already.
@@ -124,6 +132,28 @@ def _boxes(shape: Any) -> Any:
     return shape.boxes()
 
 
-def _taken(shapes: Shapes, indices: Sequence[int] | Index) -> Shapes:
-    taken: Shapes = shapes[[int(index) for index in indices]]
-    return taken
+def _count(shapes: Shapes) -> int:
+    from shapegen.images.renders import Renders
+
+    return shapes.num_shapes if isinstance(shapes, Renders) else len(shapes)
+
+
+def _taken(shapes: Shapes, indices: Index, config: DataConfig) -> Shapes:
+    from shapegen.images.renders import Renders
+
+    numbers = indices.tolist()
+    if isinstance(shapes, Renders):
+        return shapes if numbers == list(range(_count(shapes))) else shapes.of_shapes(numbers)
+    taken: Shapes = shapes[numbers]
+    return _seen(taken, config, config.seed, numbers)
+
+
+def _seen(
+    shapes: Shapes, config: DataConfig, seed: int, numbers: Sequence[int] | None = None
+) -> Shapes:
+    """Views of shapes if views are asked for; a shape's poses depend on its number alone."""
+    if config.render is None:
+        return shapes
+    from shapegen.data.rendering import render_shapes
+
+    return render_shapes(shapes, config.render, seed=seed, numbers=numbers)
