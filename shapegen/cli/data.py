@@ -1,4 +1,4 @@
-"""Verbs about data: data list, make, import, info, check."""
+"""Verbs about data: data list, make, import, info, check; render stands beside them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,14 @@ if TYPE_CHECKING:
     from shapegen.structures.part_tree import PartTrees
 
 data = typer.Typer(
-    help="Sets of shapes: list, make, import, info, check.",
+    help="Sets of shapes: list, make, import, render, info, check.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
 
 File = Annotated[Path, typer.Argument(metavar="PATH", help="A file of shapes.")]
-Out_KINDS = {
-    "PointClouds": "point clouds",
-    "Graphs": "graphs",
-    "Images": "images",
-    "Renders": "renders",
-}
-
-File = Annotated[Path, typer.Option("--out", "-o", help="File to write, .npz or .jsonl.gz.")]
+OutFile = Annotated[Path, typer.Option("--out", "-o", help="File to write, .npz or .jsonl.gz.")]
 
 
 @data.command("list")

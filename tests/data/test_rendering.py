@@ -93,7 +93,9 @@ def test_turned_poses_go_around() -> None:
     steps = (angle - angle.roll(1)) % (2 * math.pi)
     # The first is a tenth of a degree off, where cameras keep clear of 0.
     torch.testing.assert_close(steps, torch.full_like(steps, math.pi / 4), atol=0.002, rtol=0)
-    torch.testing.assert_close(place[:, 2], torch.full_like(angle, 4 * math.cos(70 / 180 * math.pi)))
+    torch.testing.assert_close(
+        place[:, 2], torch.full_like(angle, 4 * math.cos(70 / 180 * math.pi))
+    )
 
 
 def test_choosing_numbers_shapes_anew(renders: Renders) -> None:
