@@ -36,6 +36,12 @@ class DataConfig:
     render: RenderConfig | None = None
     """For models of images: views of every shape. What is held out are shapes, with all their
     views; null: images as they are."""
+    image_size: int | None = None
+    """Pictures of any size: the middle square of each, scaled to this height and width; null:
+    images as they are, all of one size."""
+    image_crop: int | None = None
+    """With ``image_size``: side in pixels of the square that is cut out of the middle before;
+    null: the largest."""
     holdout: int | float = 0
     """Shapes, or the share, kept for evaluation: neither trained on nor used to choose."""
     validation: int | float = 0
@@ -65,6 +71,10 @@ class DataConfig:
             raise ValueError("validation and validation_path exclude each other")
         if self.render is not None and (self.points or self.voxels or self.part_points):
             raise ValueError("render is of surfaces: it excludes points, voxels and part_points")
+        if self.image_crop is not None and self.image_size is None:
+            raise ValueError("image_crop belongs to image_size, the size that is wanted")
+        if self.image_size is not None and (self.path is None or self.render is not None):
+            raise ValueError("image_size belongs to pictures of a `path`, and excludes render")
         if self.points is not None and self.points < 8:
             raise ValueError(f"points must be at least 8 a shape; got {self.points}")
         if self.voxels is not None and self.voxels < 4:

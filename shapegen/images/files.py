@@ -14,33 +14,30 @@ from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.folders import write_batch
 from shapegen.formats.npz import array_shapes, read_arrays, write_arrays
 from shapegen.images.images import Images
+from shapegen.images.pictures import PICTURES, Fit, fitted, picture_files, read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PICTURES = (".png", ".jpg", ".jpeg")
-"""Kinds of files that hold one picture."""
 WRITE_EXTENSIONS = (".npz", ".png")
 READ_EXTENSIONS = (".npz", ".gz", "idx3-ubyte", *PICTURES)
 LABELS = ("labels", "label", "object")
 """Arrays of an archive that number the classes."""
 _IMAGES_MAGIC, _LABELS_MAGIC = 0x803, 0x801
-MAX_PIXELS = 2**24
-"""Of one picture."""
 
 
 def holds_images(path: str | Path) -> bool:
     """Whether a file or folder is one that :func:`read_images` reads."""
     path = Path(path)
     if path.is_dir():
-        return bool(_pictures(path))
+        return bool(picture_files(path))
     name = path.name.lower()
     if name.endswith(".npz"):
         return "images" in array_shapes(path)
     return name.endswith(PICTURES) or _is_idx(name)
 
 
-def read_images(path: str | Path) -> Images:
+def read_images(path: str | Path, fit: Fit | None = None) -> Images:
     """Read images of one size, with the labels that belong to them.
 
     Args:
@@ -48,21 +45,23 @@ def read_images(path: str | Path) -> Images:
             ``...labels-idx1-ubyte`` beside it, if there); ``.npz`` with ``images`` of bytes
             ``(n, h, w)`` or ``(n, h, w, 1 or 3)`` and, if there, ``labels``, ``label`` or
             ``object``; a picture; or a folder of pictures, or of folders of pictures, one a class.
+            What is transparent in a picture is on white.
+        fit: Bring all to one size, pictures of any size too; default: they have one.
 
     Raises:
         FileNotFoundError: There is nothing at ``path``.
         ValueError: No images, damaged or cut off, of mixed size, or labels that do not fit.
     """
-    path = existing(path)
+    path, fit = existing(path), fit or Fit()
     if path.is_dir():
-        return _folder(path)
+        return _folder(path, fit)
     name = path.name.lower()
     if name.endswith(".npz"):
-        return _archive(path)
+        return fitted_images(_archive(path), fit)
     if _is_idx(name):
-        return _idx(path)
+        return fitted_images(_idx(path), fit)
     if name.endswith(PICTURES):
-        return from_bytes(_picture(path)[None], names=[path.stem])
+        return from_bytes(read_picture(path, fit)[None], names=[path.stem])
     raise ValueError(
         f"{path}: images are read from {', '.join(READ_EXTENSIONS)} and folders of pictures"
     )
@@ -73,6 +72,25 @@ def from_bytes(pixels: NDArray[np.uint8], labels: Any = None, names: Sequence[st
     pixels = pixels[..., None] if pixels.ndim == 3 else pixels
     found = torch.from_numpy(np.moveaxis(pixels, -1, 1).astype(np.float32))
     return Images(found / 127.5 - 1, labels, names)
+
+
+def fitted_images(images: Images, fit: Fit) -> Images:
+    """Images cut and scaled as pictures are.
+
+    Raises:
+        ValueError: They are smaller than the square to be cut.
+    """
+    if fit == Fit() or not len(images):
+        return images
+    from PIL import Image
+
+    from shapegen.images.lowering import bytes_of
+
+    pixels = bytes_of(images)
+    grey = pixels.shape[3] == 1
+    pictures = [Image.fromarray(each[..., 0] if grey else each) for each in pixels]
+    scaled = np.stack([np.asarray(fitted(picture, fit)) for picture in pictures])
+    return from_bytes(scaled, images.labels, images.names)
 
 
 def write_images(images: Images, path: str | Path, *, extension: str = ".png") -> None:
@@ -173,43 +191,21 @@ def _archive(path: Path) -> Images:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """Pictures in a folder, or in its folders, in the order of names."""
-    own = sorted(each for each in folder.iterdir() if each.suffix.lower() in PICTURES)
-    # The contact sheet that lies beside samples is none of them.
-    own = [each for each in own if each.name != "contact.png"]
-    if own:
-        return own
-    inner = sorted(each for each in folder.iterdir() if each.is_dir())
-    return [file for each in inner for file in _pictures(each)]
-
-
-def _folder(folder: Path) -> Images:
-    files = _pictures(folder)
+def _folder(folder: Path, fit: Fit) -> Images:
+    files = picture_files(folder)
     if not files:
         raise ValueError(f"{folder} holds no pictures; accepted are {', '.join(PICTURES)}")
-    pictures = [_picture(file) for file in files]
+    pictures = [read_picture(file, fit) for file in files]
+    if {picture.shape[2] for picture in pictures} == {1, 3}:
+        # Photographs in grey among those in colour.
+        pictures = [np.broadcast_to(each, (*each.shape[:2], 3)) for each in pictures]
     for file, picture in zip(files, pictures, strict=True):
         if picture.shape != pictures[0].shape:
             first, other = (" x ".join(map(str, each.shape)) for each in (pictures[0], picture))
             raise ValueError(
                 f"images of one set must have one size; got {first} in {files[0]}, "
-                f"{other} in {file}"
+                f"{other} in {file}; in a configuration data.image_size brings all to one"
             )
     classes = sorted({file.parent for file in files})
     labels = [classes.index(file.parent) for file in files] if classes != [folder] else None
     return from_bytes(np.stack(pictures), labels, [file.stem for file in files])
-
-
-def _picture(path: Path) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
-            grey = picture.mode in ("1", "L", "I", "I;16")
-            pixels = np.asarray(picture.convert("L" if grey else "RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{path}: the picture is damaged ({error})") from None
-    return pixels[..., None] if pixels.ndim == 2 else pixels

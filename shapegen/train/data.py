@@ -76,6 +76,11 @@ def _read(path: str, config: DataConfig) -> Shapes:
         from shapegen.data.rendering import read_surfaces
 
         return read_surfaces(expand(path))
+    if config.image_size is not None:
+        from shapegen.images.files import read_images
+        from shapegen.images.pictures import Fit
+
+        return read_images(expand(path), Fit(config.image_size, config.image_crop))
     from shapegen.data.files import read
 
     shapes = read(expand(path))
