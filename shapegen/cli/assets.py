@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from shapegen.cli.app import app
 from shapegen.cli.options import Unit, Up
 
 if TYPE_CHECKING:
+    from shapegen.fields.field_surface import SurfaceOptions
     from shapegen.scene import Scene
 
 BACKENDS = ("image", "open3d", "web")
@@ -21,25 +22,44 @@ BACKENDS = ("image", "open3d", "web")
 @app.command()
 def mesh(
     source: Annotated[
-        str,
-        typer.Argument(metavar="MODEL|FILE", help="A model to draw from, or a file of shapes."),
+        str, typer.Argument(metavar="MODEL|FILE", help="A model to draw from, or shapes.")
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="File to write: glb, obj, ply, stl or usda.")
     ],
     seed: Annotated[int, typer.Option("--seed", help="Of the shape drawn from a model.")] = 0,
     index: Annotated[int, typer.Option("--index", min=0, help="Which shape of a file.")] = 0,
+    resolution: Annotated[
+        int | None, typer.Option("--resolution", help="Of fields: cells along the longest side.")
+    ] = None,
+    level: Annotated[
+        float | None, typer.Option("--level", help="Of fields: the density of the surface.")
+    ] = None,
+    largest: Annotated[
+        bool, typer.Option("--largest", help="Of fields: only the largest piece.")
+    ] = False,
+    faces: Annotated[
+        int | None, typer.Option("--faces", help="Of fields: simplify to so many triangles.")
+    ] = None,
     printable: Annotated[
         bool, typer.Option("--printable", help="Watertight edge to edge (needs manifold3d).")
     ] = False,
     unit: Unit = "m",
     up: Up = "y",
 ) -> None:
-    """Write the outer surface of one shape as one mesh; walls inside other parts are cut away."""
+    """Write the outer surface of one shape as one mesh.
+
+    Of parts, walls inside others are cut away. Of a field of density, the surface at a level:
+    where none is given, where half of the light is held back on a 32nd of the longest side.
+    """
+    from shapegen.fields.field_surface import SurfaceOptions
     from shapegen.formats import check_frame, write_scene
-    from shapegen.formats.solid import solid
 
     check_frame(out.suffix, unit, up)
+    options = None
+    if resolution is not None or level is not None or largest or faces is not None:
+        options = SurfaceOptions(resolution or SurfaceOptions.resolution, level, largest, faces)
+
     if Path(source).is_file() and not source.endswith(".safetensors"):
         shapes = shapegen.read(source)
         if index >= len(shapes):
@@ -49,7 +69,7 @@ def mesh(
         from shapegen.cli import draw
 
         shape = draw.samples(shapegen.load(source), [seed])[0]
-    surface = (solid if printable else union)(shape.to_scene())
+    surface = surface_scene(shape, options, printable=printable)
     write_scene(surface, out, unit=unit, up=up)
     typer.echo(f"{len(surface.mesh().faces)} triangles in {out}")
 
@@ -164,6 +184,40 @@ def _serve(
 def scenes_of(path: Path) -> Sequence[Scene]:
     """A scene a shape of a file."""
     return [shape.to_scene() for shape in shapegen.read(path)]
+
+
+def surface_scene(
+    shape: Any, options: SurfaceOptions | None = None, *, printable: bool = False
+) -> Scene:
+    """The outer surface of a shape: of a field at a level, of boxes their union, or its meshes.
+
+    Surfaces of fields are closed; with ``printable`` those of boxes and meshes are, too.
+
+    Raises:
+        ValueError: It has no surface, or options for fields are given and it is none.
+    """
+    from shapegen.fields.density import DensityField, Meshable
+    from shapegen.fields.meshes import Meshes
+    from shapegen.scene import Boxes, Mesh
+
+    if isinstance(shape, Meshable):
+        return shape.to_meshes(options).to_scene()
+    if isinstance(shape, DensityField):
+        return Meshes.of_fields([shape], options).to_scene()
+    if options is not None:
+        raise ValueError(
+            f"--resolution, --level, --largest and --faces are for fields of density; "
+            f"got {type(shape).__name__}"
+        )
+    scene: Scene = shape.to_scene()
+    if printable:
+        from shapegen.formats.solid import solid
+
+        return solid(scene)
+    meshes = [node for node in scene.nodes if isinstance(node.primitive, Mesh)]
+    if meshes and not any(isinstance(node.primitive, Boxes) for node in scene.nodes):
+        return scene
+    return union(scene)
 
 
 def union(scene: Scene) -> Scene:

@@ -1,11 +1,15 @@
-"""What a shape must offer for its surface to be found: density and colour of points."""
+"""What shapes must offer for their surfaces to be found: density and colour of points."""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from shapegen.fields.field_surface import SurfaceOptions
+    from shapegen.fields.meshes import Meshes
 
 
 @runtime_checkable
@@ -23,4 +27,13 @@ class DensityField(Protocol):
 
     def color(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """Red, green and blue in 0 to 1."""
+        ...
+
+
+@runtime_checkable
+class Meshable(Protocol):
+    """Shapes that know their surfaces: what ``shapegen mesh`` writes."""
+
+    def to_meshes(self, options: SurfaceOptions | None = None) -> Meshes:
+        """The surface of every shape, y up."""
         ...

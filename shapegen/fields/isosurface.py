@@ -18,6 +18,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -150,15 +151,14 @@ def _block_surface(
     A key is the number of the edge of the whole grid that a vertex lies on, -1 for the rare ones
     in the middle of a cell.
     """
-    from skimage.measure import marching_cubes
+    from skimage import measure
 
     share = 0.5 - np.exp2(-np.maximum(values, 0.0) / level)
     if not share.min() < 0 < share.max():
         return None
     share = np.where(share < 0, np.minimum(share, -_LEAST), np.maximum(share, _LEAST))
-    places, faces, _, _ = marching_cubes(
-        share.astype(np.float32), 0.0, gradient_direction="ascent"
-    )
+    march: Callable[..., Any] = measure.marching_cubes
+    places, faces, _, _ = march(share.astype(np.float32), 0.0, gradient_direction="ascent")
     places = places.astype(np.float64)
     node = np.rint(places)
     off = np.abs(places - node) > 0.2 * _LEAST
