@@ -222,7 +222,12 @@ def moved(
     elif isinstance(primitive, Points):
         primitive = replace(primitive, positions=scale * primitive.positions @ turn.T + offset)
     elif isinstance(primitive, Mesh):
-        primitive = replace(primitive, vertices=scale * primitive.vertices @ turn.T + offset)
+        normals = primitive.vertex_normals
+        primitive = replace(
+            primitive,
+            vertices=scale * primitive.vertices @ turn.T + offset,
+            vertex_normals=None if normals is None else normals @ turn.T,
+        )
     extras = {name: value for name, value in node.extras.items() if name not in STATED}
     return replace(node, primitive=primitive, extras=extras)
 

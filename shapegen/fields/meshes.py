@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from shapegen.core.frames import to_y_up
-from shapegen.core.grid import grid_offsets
 from shapegen.fields.density import DensityField
 from shapegen.fields.field_surface import SurfaceOptions, field_surface
-from shapegen.formats import MESH_EXTENSIONS, write_scene
+from shapegen.formats import SCENE_EXTENSIONS, write_scene
 from shapegen.formats.folders import write_batch
-from shapegen.scene import Colour, Mesh, Node, Scene
+from shapegen.scene import Colour, Mesh, Node, Scene, side_by_side
 
 if TYPE_CHECKING:
     import trimesh
@@ -125,32 +124,32 @@ class Meshes(Sequence["trimesh.Trimesh"]):
         """
         if not self.meshes:
             raise ValueError("a scene needs at least one mesh; got none")
-        meshes = list(self.meshes)
-        if len(meshes) > 1:
-            bounds = [np.stack([m.vertices.min(0), m.vertices.max(0)]) for m in meshes]
-            moves = grid_offsets(np.stack(bounds))
-            meshes = [
-                replace(mesh, vertices=mesh.vertices + move)
-                for mesh, move in zip(meshes, moves, strict=True)
+        alone = len(self) == 1
+        return side_by_side(
+            [
+                Scene(
+                    (
+                        Node(
+                            name="mesh" if alone else f"mesh_{number}",
+                            primitive=mesh,
+                            color=COLOR,
+                            extras={"name": name} if name else {},
+                        ),
+                    )
+                )
+                for number, (mesh, name) in enumerate(
+                    zip(self.meshes, self.names, strict=True), start=1
+                )
             ]
-        nodes = [
-            Node(
-                name="mesh" if len(meshes) == 1 else f"mesh_{number}",
-                primitive=mesh,
-                color=COLOR,
-                extras={"name": name} if name else {},
-            )
-            for number, (mesh, name) in enumerate(zip(meshes, self.names, strict=True), start=1)
-        ]
-        return Scene(tuple(nodes))
+        )
 
     def write(self, path: str | Path) -> None:
-        """Write one file, or one a mesh into a folder; glb, obj, ply, stl, or a picture."""
+        """Write one file, or one a mesh into a folder: whatever a scene is written as."""
         write_batch(
             self,
             path,
             _write_file,
-            kinds=(*MESH_EXTENSIONS, ".png", ".gif"),
+            kinds=SCENE_EXTENSIONS,
             extension=".glb",
             what="mesh",
         )

@@ -5,16 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shapegen.core.frames import TO_Z_UP
 from shapegen.formats import PER_METRE, check_frame
 from shapegen.scene import Scene, moved
 
 Float = NDArray[np.float64]
 
-TURNS: dict[str, Float] = {
-    "y": np.eye(3),
-    # A quarter turn about x: upwards is z, the front -y, as CAD programs and Blender have it.
-    "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]),
-}
+TURNS: dict[str, Float] = {"y": np.eye(3), "z": TO_Z_UP}
 """From the axes of a scene to those with another one upwards."""
 
 

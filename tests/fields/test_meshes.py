@@ -10,8 +10,9 @@ import trimesh
 
 from shapegen.base import Shapes
 from shapegen.core import boxes as box_algebra
+from shapegen.core.frames import to_z_up
 from shapegen.fields.meshes import Meshes
-from shapegen.formats import read_mesh
+from shapegen.formats import read_mesh, write_scene
 from shapegen.formats.gltf_meshes import read_gltf
 from shapegen.scene import Mesh
 
@@ -86,3 +87,16 @@ def test_what_is_no_batch_of_meshes_is_refused(tmp_path: Path) -> None:
         Meshes([]).write(tmp_path / "a.glb")
     with pytest.raises(ValueError, match=r"vertex_normals must be \(8, 3\)"):
         Mesh(block().vertices, block().faces, vertex_normals=np.zeros((3, 3)))
+
+
+def test_normals_turn_with_the_axes_of_a_file(tmp_path: Path) -> None:
+    mesh = block()
+    write_scene(Meshes([mesh]).to_scene(), tmp_path / "z.obj", up="z", unit="cm")
+    again = trimesh.load(tmp_path / "z.obj", process=False)
+    np.testing.assert_allclose(again.bounds[:, 2], [0, 100])
+    order = [
+        int(np.abs(again.vertices / 100 - each).sum(1).argmin()) for each in to_z_up(mesh.vertices)
+    ]
+    np.testing.assert_allclose(
+        again.vertex_normals[order], to_z_up(mesh.vertex_normals), atol=1e-5
+    )
