@@ -87,15 +87,16 @@ def _triangles(
     edges = np.sort(np.stack([corners, following], axis=2).reshape(-1, 2), axis=1)
     _, edge, count = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
     edge = edge.reshape(corners.shape)
-    crossed = np.asarray(count[edge] > 2)
-    fan = crossed.any(1)
-    plain = corners[~fan]
+    crossed: NDArray[np.bool_] = count[edge] > 2
+    fan = np.flatnonzero(crossed.any(1))
+    whole = np.flatnonzero(~crossed.any(1))
+    plain = corners[whole]
     faces = [plain[:, [0, 1, 2]], plain[:, [0, 2, 3]]]
     centre = np.full(len(corners), -1)
-    centre[fan] = len(points) + np.arange(fan.sum())
+    centre[fan] = len(points) + np.arange(len(fan))
     points = np.concatenate([points, points[corners[fan]].mean(1)])
     spokes = np.stack([np.repeat(centre[:, None], 4, 1), corners, following], axis=2)
-    faces.append(spokes[fan[:, None] & ~crossed])
+    faces.append(spokes[fan][~crossed[fan]])
     quad, place = np.nonzero(crossed)
     # A full cell's two faces at such an edge share its middle.
     keys = np.column_stack([edge[quad, place], cells[quad]])
