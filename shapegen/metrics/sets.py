@@ -44,7 +44,7 @@ def shares(
         generated: Distances inside; without them there is no 1-NNA.
         reference: The same.
     """
-    across = _matrix(generated_reference)
+    across = distances_across(generated_reference)
     values: list[Any] = [across.min(0), across.min(1), covered(across)]
     if generated is not None and reference is not None:
         sample, other = told_apart(generated, across, reference)
@@ -59,7 +59,7 @@ def coverage(generated_reference: ArrayLike) -> float:
 
 def covered(generated_reference: ArrayLike) -> NDArray[np.bool_]:
     """Whether a reference shape ``(reference,)`` is the nearest of some generated one."""
-    distance = _matrix(generated_reference)
+    distance = distances_across(generated_reference)
     found = np.zeros(distance.shape[1], dtype=bool)
     found[distance.argmin(1)] = True
     return found
@@ -67,12 +67,12 @@ def covered(generated_reference: ArrayLike) -> NDArray[np.bool_]:
 
 def mmd(generated_reference: ArrayLike) -> float:
     """Mean over the reference of the distance to the nearest generated shape."""
-    return float(_matrix(generated_reference).min(0).mean())
+    return float(distances_across(generated_reference).min(0).mean())
 
 
 def quality(generated_reference: ArrayLike) -> float:
     """Mean over the generated shapes of the distance to the nearest reference."""
-    return float(_matrix(generated_reference).min(1).mean())
+    return float(distances_across(generated_reference).min(1).mean())
 
 
 def one_nna(generated: ArrayLike, generated_reference: ArrayLike, reference: ArrayLike) -> float:
@@ -83,10 +83,10 @@ def one_nna(generated: ArrayLike, generated_reference: ArrayLike, reference: Arr
     ``k = min(generated, reference)`` shapes of both count. Matrices with ``inf`` for entries that
     cannot be smallest must be those of the first ``k`` shapes.
     """
-    across = _matrix(generated_reference)
+    across = distances_across(generated_reference)
     k = min(across.shape)
     ours, theirs = (
-        _square(inside, size)[:k, :k]
+        distances_inside(inside, size)[:k, :k]
         for inside, size in zip((generated, reference), across.shape, strict=True)
     )
     right = told_apart(ours, across[:k, :k], theirs)
@@ -105,9 +105,9 @@ def told_apart(
         leave-one-out accuracy of the nearest neighbour (1-NNA), which sets of equal sizes alone
         can bring to one half.
     """
-    across = _matrix(generated_reference)
+    across = distances_across(generated_reference)
     ours, theirs = (
-        _nearest_inside(_square(inside, size))
+        _nearest_inside(distances_inside(inside, size))
         for inside, size in zip((generated, reference), across.shape, strict=True)
     )
     return ours < across.min(1), theirs < across.min(0)
@@ -119,7 +119,7 @@ def memorisation(generated_train: ArrayLike, generated_held_out: ArrayLike) -> f
     About 1 is ideal; well below it the generator repeats what it was trained on. The two matrices
     must have equally many columns: among more shapes there is a nearer one.
     """
-    train, held_out = _matrix(generated_train), _matrix(generated_held_out)
+    train, held_out = distances_across(generated_train), distances_across(generated_held_out)
     if train.shape != held_out.shape:
         raise ValueError(
             "training and held-out shapes must be equally many, for the same generated ones; "
@@ -130,7 +130,7 @@ def memorisation(generated_train: ArrayLike, generated_held_out: ArrayLike) -> f
 
 def diversity(generated: ArrayLike) -> float:
     """Mean distance of a shape to the nearest other one of its set (at least two shapes)."""
-    inside = _square(generated)
+    inside = distances_inside(generated)
     if len(inside) < 2:
         raise ValueError(f"diversity needs at least 2 shapes; got {len(inside)}")
     return float(_nearest_inside(inside).mean())
@@ -162,9 +162,9 @@ def kernel_mmd(
 
     Reference: Gretton et al., *A Kernel Two-Sample Test*, 2012, equation 5.
     """
-    across = _matrix(generated_reference)
+    across = distances_across(generated_reference)
     ours, theirs = (
-        _square(inside, size)
+        distances_inside(inside, size)
         for inside, size in zip((generated, reference), across.shape, strict=True)
     )
     return float(ours.mean() + theirs.mean() - 2 * across.mean())
@@ -177,7 +177,8 @@ def _nearest_inside(distance: Array) -> Array:
     return nearest
 
 
-def _matrix(values: ArrayLike) -> Array:
+def distances_across(values: ArrayLike) -> Array:
+    """Distances ``(generated, reference)``, checked."""
     distance = np.asarray(values, dtype=np.float64)
     if distance.ndim != 2 or not distance.size:
         raise ValueError(
@@ -188,8 +189,9 @@ def _matrix(values: ArrayLike) -> Array:
     return distance
 
 
-def _square(values: ArrayLike, size: int | None = None) -> Array:
-    distance = _matrix(values)
+def distances_inside(values: ArrayLike, size: int | None = None) -> Array:
+    """Distances inside a set of ``size`` shapes, checked."""
+    distance = distances_across(values)
     rows, columns = distance.shape
     if rows != columns or (size is not None and rows != size):
         wanted = "square" if size is None else f"({size}, {size})"
