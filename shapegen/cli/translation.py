@@ -56,7 +56,7 @@ def translate(
         for one, own in zip(draw.singles(begun), seeds, strict=True)
     ]
     with filling(out) as folder:
-        facts = {"model": model, "images": str(images), "seed": seed, **options}
+        facts: dict[str, Any] = {"model": model, "images": str(images), "seed": seed, **options}
         draw.write_files(folder, made, extension, seeds=seeds, **facts)
         write_pairs(draw.singles(begun), draw.singles(Images.join(made)), folder / "pairs.png")
     typer.echo(f"{len(made)} images in {out}")

@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from shapegen.interop.fused import Joined, Pair, fused_state, load_fused, matrix, two_states
-from shapegen.structures.grass import GRASS, GRASSConfig
+from shapegen.structures.grass import GRASS
+from shapegen.structures.grass_config import GRASSConfig
 from shapegen.structures.grass_networks import SYM_DIM
 
 # The symmetry encoder acts on two inputs: dimension 1. See :data:`shapegen.interop.fused.Joined`.
