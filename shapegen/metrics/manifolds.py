@@ -4,8 +4,8 @@ The ball of a sample reaches to its k-th nearest neighbour in its own set. From 
 alone, as :mod:`shapegen.metrics.sets`, whose coverage (of nearest neighbours) is another figure.
 
 References: Kynkaanniemi et al., *Improved Precision and Recall Metric for Assessing Generative
-Models*, 2019, equations 1 and 2 (precision, recall); Naeem et al., *Reliable Fidelity and Diversity
-Metrics for Generative Models*, 2020, equations 4 and 5 (density, coverage),
+Models*, 2019, equations 1 and 2 (precision, recall); Naeem et al., *Reliable Fidelity and
+Diversity Metrics for Generative Models*, 2020, equations 4 and 5 (density, coverage),
 https://arxiv.org/abs/2002.09797.
 """
 
