@@ -100,7 +100,7 @@ for name, cure, strength, order in CASES:
 # %% Why noise helps: where data and samples do not overlap, the best discriminator is flat
 write_vanishing(options.out / "vanishing.png")
 
-# %% Eight modes on a ring: the plain game loses some, with either loss; R1 holds them
+# %% Eight modes on a ring: a glimpse with one seed each; `shapegen lab` has the whole trainings
 lab = LabConfig(modes="ring", steps=options.steps, shots=4)
 train = replace(
     lab.train, batch_size=256, learning_rate=2e-3, betas=(0.0, 0.99), ema=0.98, threads=1
