@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from shapegen.fields.field_surface import SurfaceOptions
+    from shapegen.fields.meshes import Meshes
     from shapegen.fields.skipping import Occupancy
     from shapegen.scene import Scene
 
@@ -172,6 +174,25 @@ class RadianceFields:
             raise ValueError(f"densities are of one field; got {len(self)}: give fields[i]")
         found = self.network.densities(self.codes[0])
         return torch.no_grad()(lambda points: found(points.to(self.codes)))
+
+    def to_meshes(self, options: SurfaceOptions | None = None) -> Meshes:
+        """The surface of every field as a coloured mesh, y up.
+
+        Args:
+            options: Resolution, level of density and more; default: those of the class.
+
+        Raises:
+            ValueError: A field without a surface; the message says what densities were met.
+        """
+        from shapegen.fields.radiance_surface import field_meshes
+
+        return field_meshes(self, options)
+
+    def mesh(self, **options: Any) -> Meshes:
+        """The same, with the fields of :class:`shapegen.fields.field_surface.SurfaceOptions`."""
+        from shapegen.fields.field_surface import SurfaceOptions
+
+        return self.to_meshes(SurfaceOptions(**options))
 
     def to_scene(self) -> Scene:
         """A picture of every field, from its own pose."""

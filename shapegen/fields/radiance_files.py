@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shapegen.formats import MESH_EXTENSIONS
 from shapegen.formats.folders import write_batch
 from shapegen.scene import Image, Node, Scene
 
 if TYPE_CHECKING:
     from shapegen.fields.radiance import RadianceFields
 
-WRITE_EXTENSIONS = (".png", ".gif", ".npz")
+WRITE_EXTENSIONS = (".png", ".gif", ".npz", *MESH_EXTENSIONS)
 FRAMES = 40
 """Of an animation."""
 
@@ -38,9 +39,10 @@ def fields_scene(fields: RadianceFields) -> Scene:
 def write_fields(fields: RadianceFields, path: str | Path, *, extension: str = ".png") -> None:
     """Write pictures of fields; the extension says the format.
 
-    ``.png`` is a field's picture, ``.gif`` its turntable. ``.npz`` holds, of all fields, pictures
-    ``images (n, size, size, 3)`` of bytes, ``depth`` and ``opacity (n, size, size)``, ``codes``
-    and ``poses``; the network is not in it.
+    ``.png`` is a field's picture, ``.gif`` its turntable; ``.glb``, ``.obj``, ``.ply`` and
+    ``.stl`` hold its surface, y up, as :meth:`RadianceFields.to_meshes` finds it. ``.npz`` holds, of all
+    fields, pictures ``images (n, size, size, 3)`` of bytes, ``depth`` and ``opacity (n, size,
+    size)``, ``codes`` and ``poses``; the network is not in it.
 
     Args:
         fields: At least one.
@@ -77,6 +79,9 @@ def _write_file(fields: RadianceFields, path: Path, kind: str) -> None:
         raise ValueError(
             f"{path}: {kind} holds one field; got {len(fields)}: write into a folder, or .npz"
         )
+    if kind in MESH_EXTENSIONS:
+        fields.to_meshes().write(path)
+        return
     if kind == ".png":
         from shapegen.formats.png import write_png
 

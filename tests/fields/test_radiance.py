@@ -101,7 +101,7 @@ def test_files_hold_pictures(fields: RadianceFields, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\.png holds one field; got 3"):
         fields.write(tmp_path / "three.png")
     with pytest.raises(ValueError, match=r"fields are written as \.png, \.gif, \.npz"):
-        fields.write(tmp_path / "one.obj")
+        fields.write(tmp_path / "one.xyz")
 
 
 def test_a_scene_has_a_picture_a_field(fields: RadianceFields) -> None:
