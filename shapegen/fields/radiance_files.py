@@ -40,9 +40,9 @@ def write_fields(fields: RadianceFields, path: str | Path, *, extension: str = "
     """Write pictures of fields; the extension says the format.
 
     ``.png`` is a field's picture, ``.gif`` its turntable; ``.glb``, ``.obj``, ``.ply`` and
-    ``.stl`` hold its surface, y up, as :meth:`RadianceFields.to_meshes` finds it. ``.npz`` holds, of all
-    fields, pictures ``images (n, size, size, 3)`` of bytes, ``depth`` and ``opacity (n, size,
-    size)``, ``codes`` and ``poses``; the network is not in it.
+    ``.stl`` hold its surface, y up, as :meth:`RadianceFields.to_meshes` finds it. ``.npz`` holds,
+    of all fields, pictures ``images (n, size, size, 3)`` of bytes, ``depth`` and ``opacity (n,
+    size, size)``, ``codes`` and ``poses``; the network is not in it.
 
     Args:
         fields: At least one.

@@ -1,0 +1,70 @@
+"""Frechet distance of images in principal components of their pixels, between two anchors.
+
+For small images there is no network whose features everybody uses; the leading components of the
+training pixels need none. The figure means something between its anchors: the floor, which as many
+real images have, and the collapse, the same image for every code.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from shapegen.metrics import baselines
+from shapegen.metrics.draws import Figures
+from shapegen.metrics.frechet import Gaussian, gaussian_distance
+from shapegen.metrics.principal import GaussianRows
+
+COMPONENTS = 64
+
+
+class ImageDistance:
+    """Squared Frechet distance to held-out images; brightness in 0 to 1, summed over the pixels.
+
+    Args:
+        train: Training images in [-1, 1], by whose components all are compared.
+        reference: Held-out ones, which samples are compared with.
+        components: At most so many.
+
+    Raises:
+        ValueError: Fewer than two images on a side, or other sizes.
+    """
+
+    def __init__(
+        self,
+        train: Float[Tensor, "n c h w"],
+        reference: Float[Tensor, "m channels height width"],
+        *,
+        components: int = COMPONENTS,
+    ) -> None:
+        if train.shape[1:] != reference.shape[1:]:
+            got = " and ".join(str(tuple(each.shape[1:])) for each in (train, reference))
+            raise ValueError(f"images must have one size; got {got}")
+        self.train = train
+        rows = GaussianRows(_rows(train))
+        self._mean, self._axes = rows.mean, rows.axes[:, -components:]
+        self._reference = Gaussian.of(self.features(reference).numpy())
+
+    def features(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n components"]:
+        """Coordinates along the components."""
+        return (_rows(images).double() - self._mean) @ self._axes
+
+    def __call__(self, samples: Float[Tensor, "n c h w"]) -> float:
+        """The distance of samples, at least two."""
+        return gaussian_distance(Gaussian.of(self.features(samples).numpy()), self._reference)
+
+    def anchors(self, n: int, *, rng: torch.Generator | None = None) -> Figures:
+        """``floor``: of ``n`` training images; ``collapse``: of one of them, ``n`` times.
+
+        Raises:
+            ValueError: ``n`` is below 2 or there are not so many.
+        """
+        if not 2 <= n <= len(self.train):
+            raise ValueError(f"n must be 2 to {len(self.train)}, the images; got {n}")
+        chosen = self.train[baselines.draw(n, len(self.train), rng=rng)]
+        return {"floor": self(chosen), "collapse": self(chosen[:1].expand(n, -1, -1, -1))}
+
+
+def _rows(images: Tensor) -> Tensor:
+    return images.flatten(1).double() / 2
