@@ -7,7 +7,7 @@ Goodfellow et al., *Generative Adversarial Nets*, 2014.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -289,6 +289,37 @@ class Game:
                 )
                 total = total + sum(each.square().sum() for each in gradients)
         return total / 2
+
+
+def joint_objectives(
+    games: Mapping[str, Game], generators: nn.Module, name: str
+) -> tuple[Objective, ...]:
+    """Objectives of games whose generators take one step together.
+
+    Args:
+        games: By name, all with the same options.
+        generators: Of all of them.
+        name: Of their objective; its loss is the sum, its terms end in the names of the games.
+
+    Returns:
+        ``discriminator_`` and the name for every game, then the generators'.
+    """
+
+    def loss(batch: Any, step: int) -> tuple[Tensor, Terms]:
+        losses: list[Tensor] = []
+        terms: Terms = {}
+        for each, game in games.items():
+            own, named = game.fool(batch, step)
+            losses.append(own)
+            terms |= {f"{term}_{each}": value for term, value in named.items()}
+        return torch.stack(losses).sum(), terms
+
+    every = next(iter(games.values())).options.critic_steps
+    judges = [
+        Objective(f"discriminator_{each}", game.discriminator, game.judge)
+        for each, game in games.items()
+    ]
+    return (*judges, Objective(name, generators, loss, every=every))
 
 
 def _added(

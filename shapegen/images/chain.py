@@ -23,7 +23,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from shapegen.base import GenerativeModel
-from shapegen.core.game import Game, GameOptions, Made
+from shapegen.core.game import Game, GameOptions, Made, joint_objectives
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.nets import Norm, image_encoder
 from shapegen.core.noise import standard_normal
@@ -32,7 +32,7 @@ from shapegen.core.patch_discriminator import PatchDiscriminator
 from shapegen.core.unet import UNet, check_halvings
 from shapegen.images.images import Images
 from shapegen.images.pairs import ImagePairs
-from shapegen.images.pix2pix import PairedPixels
+from shapegen.images.pix2pix import PairedPixels, paired_pixels
 from shapegen.images.source_bank import SourceBank
 from shapegen.images.validity import check_size, checked_pixels
 
@@ -171,32 +171,13 @@ class Chain(GenerativeModel):
             TypeError: No pairs.
             ValueError: None, or of another size.
         """
-        pairs, config = ImagePairs.of(shapes), self.config
-        return PairedPixels(
-            checked_pixels(pairs.source, config.source_channels, config.size, "sources"),
-            checked_pixels(pairs.target, config.target_channels, config.size, "targets"),
-        )
+        config = self.config
+        return paired_pixels(shapes, config.source_channels, config.target_channels, config.size)
 
     def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
         """The discriminators', and one of both stages."""
-        games = {name: self._game(name, rng) for name in STAGES}
-
-        def loss(batch: PairedPixels, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-            total = torch.zeros((), device=batch.source.device)
-            terms: dict[str, Tensor] = {}
-            for name, game in games.items():
-                own, named = game.fool(batch, step)
-                total = total + own
-                terms |= {f"{term}_{name}": value for term, value in named.items()}
-            return total, terms
-
-        return (
-            *(
-                Objective(f"discriminator_{name}", self.discriminators[name], games[name].judge)
-                for name in STAGES
-            ),
-            Objective("stages", self.stages, loss, every=self.config.game.critic_steps),
-        )
+        games: dict[str, Game] = {name: self._game(name, rng) for name in STAGES}
+        return joint_objectives(games, self.stages, "stages")
 
     def _game(self, name: StageName, rng: torch.Generator | None) -> Game:
         config, stage = self.config, self._stage(name)

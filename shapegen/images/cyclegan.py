@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shapegen.base import GenerativeModel
-from shapegen.core.game import Game, GameOptions, Made, Shown
+from shapegen.core.game import Game, GameOptions, Made, Shown, joint_objectives
 from shapegen.core.nets import Norm
 from shapegen.core.objective import Objective
 from shapegen.core.patch_discriminator import PatchDiscriminator
@@ -170,24 +170,8 @@ class CycleGAN(GenerativeModel):
 
     def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
         """The discriminators', and one of both generators."""
-        games = {side: self._game(side, rng) for side in SIDES}
-
-        def loss(batch: UnpairedPixels, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-            total = torch.zeros((), device=batch.a.device)
-            terms: dict[str, Tensor] = {}
-            for side, game in games.items():
-                own, named = game.fool(batch, step)
-                total = total + own
-                terms |= {f"{name}_{side}": term for name, term in named.items()}
-            return total, terms
-
-        return (
-            *(
-                Objective(f"discriminator_{side}", self.discriminators[side], games[side].judge)
-                for side in SIDES
-            ),
-            Objective("generators", self.generators, loss, every=self.config.game.critic_steps),
-        )
+        games: dict[str, Game] = {side: self._game(side, rng) for side in SIDES}
+        return joint_objectives(games, self.generators, "generators")
 
     def _game(self, side: Side, rng: torch.Generator | None) -> Game:
         """The game about one kind, with the cycles that begin at the other."""

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from shapegen.base import GenerativeModel
 from shapegen.core.game import Game, GameOptions, Made, Shown
-from shapegen.core.nets import Norm
+from shapegen.core.nets import Norm, Size
 from shapegen.core.objective import Objective
 from shapegen.core.patch import PatchSampler, extract
 from shapegen.core.patch_discriminator import PatchDiscriminator
@@ -104,6 +104,22 @@ class PairedPixels:
         return PairedPixels(self.source.to(device), self.target.to(device))
 
 
+def paired_pixels(
+    shapes: Any, source_channels: int, target_channels: int, size: Size
+) -> PairedPixels:
+    """Pixels of both sides of pairs.
+
+    Raises:
+        TypeError: No pairs.
+        ValueError: None, or of other channels or another size.
+    """
+    pairs = ImagePairs.of(shapes)
+    return PairedPixels(
+        checked_pixels(pairs.source, source_channels, size, "sources"),
+        checked_pixels(pairs.target, target_channels, size, "targets"),
+    )
+
+
 class Pix2Pix(GenerativeModel):
     """A U-Net, and a discriminator of squares.
 
@@ -138,11 +154,8 @@ class Pix2Pix(GenerativeModel):
             TypeError: No pairs.
             ValueError: None, or of another size.
         """
-        pairs, config = ImagePairs.of(shapes), self.config
-        return PairedPixels(
-            checked_pixels(pairs.source, config.source_channels, config.size, "sources"),
-            checked_pixels(pairs.target, config.target_channels, config.size, "targets"),
-        )
+        config = self.config
+        return paired_pixels(shapes, config.source_channels, config.target_channels, config.size)
 
     def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
         """The discriminator's and the generator's; without a game the generator's alone."""

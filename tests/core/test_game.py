@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from shapegen.core.game import Game, GameOptions, Made
+from shapegen.core.game import Game, GameOptions, Made, joint_objectives
 from shapegen.core.gradient_penalties import (
     roth_penalty,
     wasserstein_penalty,
@@ -266,3 +266,23 @@ def test_replays_are_shown_in_the_discriminators_step_alone() -> None:
 def test_options_that_make_no_game(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GameOptions(**fields)
+
+
+def test_joint_objectives_are_the_games_own_added_up() -> None:
+    first, second = Players(GameOptions(critic_steps=3)), Players(GameOptions(critic_steps=3))
+    with torch.no_grad():
+        for weight in second.maker.parameters():
+            weight.mul_(2)
+    games = {"a": first.game, "b": second.game}
+    both = torch.nn.ModuleList([first.maker, second.maker])
+    *judges, makers = joint_objectives(games, both, "makers")
+    assert [each.name for each in judges] == ["discriminator_a", "discriminator_b"]
+    assert [each.module for each in judges] == [first.judge, second.judge]
+    assert (makers.name, makers.module, makers.every) == ("makers", both, 3)
+    total, terms = makers.loss(REAL, 0)
+    alone = [players.loss("generator")[0] for players in (first, second)]
+    assert abs(alone[0] - alone[1]) > 1e-3
+    torch.testing.assert_close(total, alone[0] + alone[1])
+    named = torch.stack([terms["game_a"], terms["game_b"]])
+    torch.testing.assert_close(named, torch.stack(alone).detach())
+    torch.testing.assert_close(judges[1].loss(REAL, 0)[0], second.loss("discriminator")[0])
