@@ -15,7 +15,7 @@ from shapegen.metrics.cloud_baselines import PcaClouds
 from shapegen.metrics.cloud_comparison import BASELINE, cloud_points, memorised, rivals
 from shapegen.metrics.cloud_distances import chamfer_pairs, emd_pairs
 from shapegen.metrics.cloud_figures import METRICS, CloudMetrics
-from shapegen.metrics.draws import Figures, Measured, bootstrap_interval
+from shapegen.metrics.draws import Figures, Measured, bootstrap_interval, sample_size
 from shapegen.points.point_clouds import PointClouds
 
 SAMPLES = 200
@@ -89,12 +89,7 @@ def evaluate_clouds(
     if not isinstance(model, CloudModel):
         raise TypeError(f"a model that samples point clouds is needed; got {type(model).__name__}")
     train, test = cloud_points(data_train, "train"), cloud_points(data_test, "test")
-    size = min(SAMPLES, len(test)) if n is None else n
-    if draws < 1 or not 2 <= size <= len(test):
-        raise ValueError(
-            f"draws must be at least 1 and n 2 to {len(test)}, the held-out shapes; "
-            f"got {draws} and {size}"
-        )
+    size = sample_size(n, draws, default=SAMPLES, most=len(test), what="the held-out shapes")
     count = min(points, train.shape[1], test.shape[1])
     asked = _asked_for(model.sample, count)
     samples = [

@@ -26,6 +26,27 @@ class Measured(Protocol):
         ...
 
 
+def sample_size(n: int | None, draws: int, *, default: int, most: int, what: str) -> int:
+    """How many samples a draw has, and shapes the reference.
+
+    Args:
+        n: As asked for; None: ``default``, or ``most`` if that is fewer.
+        draws: As asked for.
+        default: See ``n``.
+        most: There are no more.
+        what: These are, for the message.
+
+    Raises:
+        ValueError: No draws, fewer than 2 samples or more than ``most``.
+    """
+    size = min(default, most) if n is None else n
+    if draws < 1 or not 2 <= size <= most:
+        raise ValueError(
+            f"draws must be at least 1 and n 2 to {most}, {what}; got {draws} and {size}"
+        )
+    return size
+
+
 def mean_of_draws(measure: Callable[[torch.Generator], Figures], draws: int, seed: int) -> Figures:
     """Mean of every figure over ``draws`` random streams, seeded ``seed``, ``seed + 1``, ..."""
     if draws < 1:

@@ -18,7 +18,13 @@ from shapegen.images.autoencoder import squared_error
 from shapegen.images.images import Images, Picture
 from shapegen.images.renders import Renders
 from shapegen.metrics import baselines, sets
-from shapegen.metrics.draws import Figures, Measured, bootstrap_interval, mean_of_draws
+from shapegen.metrics.draws import (
+    Figures,
+    Measured,
+    bootstrap_interval,
+    mean_of_draws,
+    sample_size,
+)
 
 SAMPLES = 200
 """Generated images, and reference images, at most."""
@@ -135,12 +141,7 @@ def evaluate_images(
     if not isinstance(model, GenerativeModel):
         raise TypeError(f"a model that samples images is needed; got {type(model).__name__}")
     train, test = Images.of(data_train).pixels, Images.of(data_test)
-    size = min(SAMPLES, len(test)) if n is None else n
-    if draws < 1 or not 2 <= size <= len(test):
-        raise ValueError(
-            f"draws must be at least 1 and n 2 to {len(test)}, the held-out images; "
-            f"got {draws} and {size}"
-        )
+    size = sample_size(n, draws, default=SAMPLES, most=len(test), what="the held-out images")
     samples = [_drawn(model, size, seed + draw) for draw in range(draws)]
     fixed = np.random.RandomState(0)
     chosen = fixed.permutation(len(test))[:size]

@@ -12,7 +12,13 @@ from shapegen.base import Translator
 from shapegen.images.images import Images
 from shapegen.images.pairs import ImageDomains, ImagePairs
 from shapegen.metrics import baselines
-from shapegen.metrics.draws import Figures, Measured, bootstrap_interval, mean_of_draws
+from shapegen.metrics.draws import (
+    Figures,
+    Measured,
+    bootstrap_interval,
+    mean_of_draws,
+    sample_size,
+)
 from shapegen.metrics.image_evaluation import SAMPLES, ImageMetrics
 from shapegen.metrics.segmenter import label_figures, trained_segmenter
 
@@ -71,12 +77,7 @@ def evaluate_translation(
     paired = isinstance(data_test, ImagePairs)
     train, (sources, targets) = _sides(data_train), _sides(data_test)
     most = min(len(sources), len(targets)) // 2
-    size = min(SAMPLES, most) if n is None else n
-    if draws < 1 or not 2 <= size <= most:
-        raise ValueError(
-            f"draws must be at least 1 and n 2 to {most}, half of the held-out images; "
-            f"got {draws} and {size}"
-        )
+    size = sample_size(n, draws, default=SAMPLES, most=most, what="half of the held-out images")
     sources, targets = sources[: 2 * size], targets[: 2 * size]
     made = [model.translate(sources, rng=_stream(seed + draw)).pixels for draw in range(draws)]
     measure = ImageMetrics(targets.pixels[:size])

@@ -9,7 +9,7 @@ import torch
 
 from shapegen.base import GenerativeModel
 from shapegen.fields.voxels import Voxels
-from shapegen.metrics.draws import Measured
+from shapegen.metrics.draws import Measured, sample_size
 from shapegen.metrics.voxel_comparison import (
     BASELINE,
     Cells,
@@ -63,12 +63,7 @@ def evaluate_voxels(
     if not isinstance(model, GenerativeModel):
         raise TypeError(f"a model that samples voxels is needed; got {type(model).__name__}")
     train, test = voxel_cells(data_train, "train"), voxel_cells(data_test, "test")
-    size = min(SAMPLES, len(test)) if n is None else n
-    if draws < 1 or not 2 <= size <= len(test):
-        raise ValueError(
-            f"draws must be at least 1 and n 2 to {len(test)}, the held-out shapes; "
-            f"got {draws} and {size}"
-        )
+    size = sample_size(n, draws, default=SAMPLES, most=len(test), what="the held-out shapes")
     samples = [_drawn(model, size, seed + draw) for draw in range(draws)]
     same_size([samples[0], train, test])
     stream = np.random.RandomState(0)
