@@ -58,6 +58,7 @@ def test_images_are_translated_each_by_its_own_seed(
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert [file["name"] for file in manifest["files"]] == [f"000{i}.png" for i in range(5)]
     assert np.asarray(Image.open(tmp_path / "a" / "pairs.png")).std() > 5
+    assert len(shapegen.read(tmp_path / "a")) == 5
     run("translate", runs["pix2pix"], data, "-n", 2, "--seed", 5, "--out", tmp_path / "b")
     for name in ("0000.png", "0001.png"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

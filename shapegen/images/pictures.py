@@ -13,6 +13,8 @@ PICTURES = (".png", ".jpg", ".jpeg")
 """Kinds of files that hold one picture."""
 _OTHERS = (".bmp", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp")
 """Pictures that are not read, and must not be passed over in silence."""
+_BESIDE = ("contact.png", "pairs.png", "animation.gif")
+"""What the commands write beside samples, walks and translations, and is none of them."""
 MAX_PIXELS = 2**24
 """Of one picture."""
 
@@ -83,9 +85,8 @@ def picture_files(folder: Path) -> list[Path]:
         ValueError: There are pictures of a kind that is not read.
     """
     files = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
+    files = [each for each in files if each.name not in _BESIDE]
     own = [each for each in files if each.suffix.lower() in PICTURES]
-    # The contact sheet that lies beside samples is none of them.
-    own = [each for each in own if each.name != "contact.png"]
     others = [each for each in files if each.suffix.lower() in _OTHERS]
     if others and own:
         raise ValueError(
