@@ -22,7 +22,7 @@ from shapegen.train.laboratory import LabConfig, load_lab, run_lab, without_cure
 from shapegen.view.fields import cloud_picture
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "lab"
-SHORT = ["steps=12", "train.batch_size=32", "model.hidden=[8]", "shots=3"]
+SHORT = ["steps=12", "critic_steps=3", "train.batch_size=32", "model.hidden=[8]", "shots=3"]
 
 
 @pytest.mark.parametrize("name", ["ring", "grid"])
@@ -107,6 +107,10 @@ def test_the_command_writes_figures_and_pictures(tmp_path: Path) -> None:
         assert picture.shape == (rows * 350, columns * 328 + 8, 3)
         assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 3
     assert (tmp_path / "vanishing.png").is_file()
+    exact = json.loads((tmp_path / "critics.json").read_text())
+    assert exact["shifted"]["exact"] == pytest.approx(1, abs=1e-4)
+    assert "critic of shifted: " in done.output
+    assert Image.open(tmp_path / "critics.png").size == (2 * 648 + 8, 3 * 350)
 
 
 def test_a_picture_of_points_shows_them_where_they_are() -> None:

@@ -33,10 +33,11 @@ def lab(
 ) -> None:
     """Train GANs of the plane, count the modes they find, and show why games fail.
 
-    Beside the samples on the way, pictures of the Dirac GAN with every cure and of the gradients
-    that vanish without noise.
+    Beside the samples on the way, pictures of the Dirac GAN with every cure, of the gradients
+    that vanish without noise, and of critics of known densities beside the exact ones.
     """
     from shapegen.train import lab_pictures
+    from shapegen.train.critics import PAIRS, run_critics
     from shapegen.train.laboratory import load_lab, run_lab, without_cure
 
     experiment = load_lab(config, overrides or ())
@@ -51,13 +52,29 @@ def lab(
     lab_pictures.write_shots(results, experiment.modes, out / "samples.png")
     lab_pictures.write_dirac(out / "dirac.png")
     lab_pictures.write_vanishing(out / "vanishing.png")
+    critics = {
+        name: (pair, run_critics(pair, steps=experiment.critic_steps))
+        for name, pair in PAIRS.items()
+    }
+    lab_pictures.write_critics(critics, out / "critics.png")
+    exact = {name: result.figures for name, (_, result) in critics.items()}
+    for name, values in exact.items():
+        typer.echo(
+            f"critic of {name}: {values['value']:.4g} of {values['exact']:.4g} "
+            f"({values['error']:+.1%}); D is {values['judgement_error']:.2g} off p / (p + q)"
+        )
+    _write(exact, out / "critics.json")
     lines = [
         {"game": name, "seed": found.seed, "steps": found.steps, "seconds": found.seconds}
         | _finite(found.figures)
         for name, found in results
     ]
-    (out / "figures.json").write_text(json.dumps(lines, indent=1, allow_nan=False) + "\n")
+    _write(lines, out / "figures.json")
     typer.echo(f"{out}")
+
+
+def _write(figures: object, path: Path) -> None:
+    path.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
 
 
 def _finite(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:

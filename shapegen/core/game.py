@@ -48,6 +48,8 @@ class GameOptions:
     """Gamma of its slopes at what was generated."""
     gradient_penalty: float = 0.0
     """Weight of slopes other than 1 between the two: WGAN-GP, with ``loss: wasserstein``."""
+    one_sided: bool = False
+    """Whether of those only steeper ones cost. On a line a critic cannot turn round without."""
     roth: float = 0.0
     """Gamma of the penalty of Roth et al., the analytic form of instance noise."""
     lazy: int = 1
@@ -245,7 +247,12 @@ class Game:
         total = zero_centred_penalty(on_fake, fake[0], options.r2)
         if options.gradient_penalty:
             total = total + wasserstein_penalty(
-                on_real, real[0], fake[0], options.gradient_penalty, rng=self._rng
+                on_real,
+                real[0],
+                fake[0],
+                options.gradient_penalty,
+                one_sided=options.one_sided,
+                rng=self._rng,
             )
         if options.roth:
             total = total + roth_penalty((on_real, on_fake), (real[0], fake[0]), options.roth)

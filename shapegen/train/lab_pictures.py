@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,10 @@ from shapegen.core.dirac import Cure, dirac_field
 from shapegen.core.dynamics import Field, Order, trajectory
 from shapegen.data.toy_densities import MODES
 from shapegen.formats.png import write_png
+from shapegen.train.critics import CriticResult, Pair
 from shapegen.train.laboratory import LabResult
 from shapegen.view.fields import cloud_picture, field_picture, panels
-from shapegen.view.plots import Pixels, write_curves
+from shapegen.view.plots import Pixels, curves, write_curves
 
 CASES: tuple[tuple[str, Cure, float, Order], ...] = (
     ("plain game", "none", 0.0, "simultaneous"),
@@ -79,6 +80,33 @@ def write_vanishing(path: str | Path) -> None:
         f"slope, noise {noise}": judged(x, noise)[1].clamp(max=1.0).numpy() for noise in NOISES[1:]
     }
     write_curves(x.numpy(), lines, path)
+
+
+def write_critics(results: Mapping[str, tuple[Pair, CriticResult]], path: str | Path) -> None:
+    """Trained critics and discriminators beside the best ones, a row a pair, as PNG."""
+    rows = []
+    for name, (pair, result) in results.items():
+        x = pair.places()
+        column = x[:, None].float()
+        fake = pair.fake.density(x)
+        critic = result.wasserstein(column).double()
+        # A critic is one up to a constant: both have the mean 0 of what is generated.
+        critic = critic - torch.trapezoid(critic * fake, x)
+        judged_share = result.discriminator(column).sigmoid()
+        lines = [
+            {"critic": critic, "best one": pair.potential()},
+            {
+                "D(x)": judged_share,
+                "p / (p + q)": pair.share(),
+                "p": pair.real.density(x),
+                "q": fake,
+            },
+        ]
+        pictures = [
+            curves(x.numpy(), {key: line.numpy() for key, line in each.items()}) for each in lines
+        ]
+        rows.append([(f"{name}: Wasserstein", pictures[0]), (f"{name}: judged", pictures[1])])
+    write_png(panels(rows), path)
 
 
 def write_shots(results: Sequence[tuple[str, LabResult]], modes: str, path: str | Path) -> None:

@@ -39,9 +39,11 @@ class LabConfig:
     minutes that the steps are cut to (``fit_minutes``)."""
     shots: int = 6
     """Pictures of samples on the way, the last one at the end."""
+    critic_steps: int = 1500
+    """Of every critic of densities that stand still (:mod:`shapegen.train.critics`)."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "shots"):
+        for name in ("steps", "shots", "critic_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
 
