@@ -1,13 +1,15 @@
 """Pairs of images that need no download: maps of part labels and renderings, changed digits.
 
 The mapping from labels to renderings is ambiguous on purpose. The parts of one role (backs, seats,
-supports, ...) of a shape have the role's colour or its complement, with equal odds: the mean of
-all that may be is grey, and a model that hedges shows no role at all.
+supports, ...) of a shape have one of two hues that are the role's alone, with equal odds, which
+stand opposite one another: the mean of all that may be is grey, and a model that hedges shows no
+role at all.
 """
 
 from __future__ import annotations
 
 import zlib
+from colorsys import hsv_to_rgb
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +34,14 @@ ROLES = tuple(PALETTE)
 _COLORS = np.array([(1.0, 1.0, 1.0), *PALETTE.values()])
 LABEL_COLORS: NDArray[np.uint8] = np.rint(255 * _COLORS).astype(np.uint8)
 """Colours ``(labels, 3)`` of maps of labels."""
+SATURATION, BRIGHTNESS = 0.8, 0.85
+MATERIALS: NDArray[np.float64] = np.array(
+    [
+        [hsv_to_rgb(hue / (2 * len(ROLES)) + half, SATURATION, BRIGHTNESS) for half in (0, 0.5)]
+        for hue in range(len(ROLES))
+    ]
+)
+"""The two colours ``(roles, 2, 3)`` that parts may be painted in."""
 
 
 def furniture_pairs(trees: PartTrees) -> ImagePairs:
@@ -94,8 +104,7 @@ def edges(pixels: torch.Tensor) -> torch.Tensor:
 def _painted(scene: Scene, roles: NDArray[np.int64], name: str) -> Scene:
     """The scene with the materials of a shape."""
     stream = np.random.RandomState(zlib.crc32(name.encode()))
-    other = stream.randint(2, size=len(ROLES)).astype(bool)
-    colors = np.where(other[:, None], 1 - _COLORS[1:], _COLORS[1:])
+    colors = MATERIALS[np.arange(len(ROLES)), stream.randint(2, size=len(ROLES))]
     return Scene(
         tuple(
             replace(node, color=tuple(colors[role]))

@@ -11,6 +11,7 @@ from torch import Tensor
 from shapegen.base import Translator
 from shapegen.images.images import Images
 from shapegen.images.pairs import ImageDomains, ImagePairs
+from shapegen.images.segmenter import fitted_segmenter
 from shapegen.metrics import baselines
 from shapegen.metrics.draws import (
     Figures,
@@ -20,9 +21,11 @@ from shapegen.metrics.draws import (
     sample_size,
 )
 from shapegen.metrics.image_evaluation import SAMPLES, ImageMetrics
-from shapegen.metrics.segmenter import label_figures, trained_segmenter
+from shapegen.metrics.label_maps import label_figures
 
 RETRIEVAL, UNTRANSLATED = "nearest_source", "untranslated"
+JUDGE_EPOCHS, JUDGE_BATCH = 20, 16
+"""Of the segmenter that finds labels in translations."""
 
 
 def is_translation(shapes: Any) -> bool:
@@ -58,8 +61,10 @@ def evaluate_translation(
         (``nearest_source``), else the images as they were. ``reconstruction``: of pairs ``L1``,
         the mean absolute error of brightness (0 to 1). ``model``: what its own ``figures`` say
         and, of maps of labels, ``label accuracy`` and ``label IoU`` of a segmenter
-        (:mod:`shapegen.metrics.segmenter`) trained on ``data_train``, the same of true targets,
-        and the share of those that is reached. ``intervals`` and ``settings``.
+        (:mod:`shapegen.images.segmenter`) trained on ``data_train``, the same of true targets,
+        and the share of those that is reached: in a good translation, a network that was trained
+        on true ones finds the map that it was made of (Isola et al., 2017, section 4.1).
+        ``intervals`` and ``settings``.
 
     Raises:
         ValueError: Too few images, or an argument out of its range.
@@ -141,7 +146,11 @@ def _error(found: Tensor, wanted: Tensor) -> float:
 
 
 def _labels_found(train: ImagePairs, test: ImagePairs, made: list[Tensor]) -> Figures:
-    judge, truth = trained_segmenter(train), test.masks()
+    steps = JUDGE_EPOCHS * -(-len(train) // JUDGE_BATCH)
+    judge = fitted_segmenter(
+        train.target.pixels, train.masks(), steps=steps, batch_size=JUDGE_BATCH
+    )
+    truth = test.masks()
     best = label_figures(judge.labels(test.target.pixels), truth)
     each = [label_figures(judge.labels(pixels), truth) for pixels in made]
     found: Figures = {}

@@ -10,7 +10,7 @@ import torch
 from shapegen.images.images import Images
 from shapegen.images.pairs import ImageDomains, ImagePairs
 from shapegen.metrics.evaluation import evaluate
-from shapegen.metrics.segmenter import label_figures, trained_segmenter
+from shapegen.metrics.label_maps import label_figures
 from shapegen.metrics.translation_evaluation import evaluate_translation
 from tests.images.image_cases import blobs
 
@@ -51,20 +51,6 @@ def test_figures_of_labels_written_out() -> None:
     assert label_figures(truth, truth) == {"accuracy": 1.0, "IoU": 1.0}
     with pytest.raises(ValueError, match="only background"):
         label_figures(truth, torch.zeros_like(truth))
-
-
-def test_a_segmenter_finds_labels_in_what_it_has_not_seen_and_is_the_same_again() -> None:
-    train, test = maps(120), maps(30, seed=1)
-    judge = trained_segmenter(train, epochs=16)
-    found = judge.labels(test.target.pixels)
-    assert label_figures(found, test.masks())["IoU"] > 0.8
-    again = trained_segmenter(train[:20], epochs=1)
-    twin = trained_segmenter(train[:20], epochs=1)
-    other = trained_segmenter(train[:20], epochs=1, seed=1)
-    assert torch.equal(again.layers[0].weight, twin.layers[0].weight)
-    assert not torch.equal(again.layers[0].weight, other.layers[0].weight)
-    with pytest.raises(ValueError, match="only maps of labels have masks"):
-        trained_segmenter(ImagePairs(blobs(3), blobs(3)))
 
 
 def test_true_targets_reach_all_of_the_labels_and_grey_ones_few() -> None:
