@@ -1,9 +1,9 @@
 """Pairs of images that need no download: maps of part labels and renderings, changed digits.
 
-The mapping from labels to renderings is ambiguous on purpose. The parts of one role (backs, seats,
-supports, ...) of a shape have one of two hues that are the role's alone, with equal odds, which
-stand opposite one another: the mean of all that may be is grey, and a model that hedges shows no
-role at all.
+The mapping from labels to renderings is ambiguous on purpose. There are two sets of materials, a
+hue a role (backs, seats, supports, ...) in each, all of them different and those of one role
+opposite one another. A shape is of either set, with equal odds: the mean of what may be is grey,
+and a model that hedges shows no role at all.
 """
 
 from __future__ import annotations
@@ -37,11 +37,14 @@ LABEL_COLORS: NDArray[np.uint8] = np.rint(255 * _COLORS).astype(np.uint8)
 SATURATION, BRIGHTNESS = 0.8, 0.85
 MATERIALS: NDArray[np.float64] = np.array(
     [
-        [hsv_to_rgb(hue / (2 * len(ROLES)) + half, SATURATION, BRIGHTNESS) for half in (0, 0.5)]
-        for hue in range(len(ROLES))
+        [
+            hsv_to_rgb(hue / (2 * len(ROLES)) + half, SATURATION, BRIGHTNESS)
+            for hue in range(len(ROLES))
+        ]
+        for half in (0, 0.5)
     ]
 )
-"""The two colours ``(roles, 2, 3)`` that parts may be painted in."""
+"""Colours ``(2, roles, 3)``, of which a shape has the first or the second."""
 
 
 def furniture_pairs(trees: PartTrees) -> ImagePairs:
@@ -104,7 +107,7 @@ def edges(pixels: torch.Tensor) -> torch.Tensor:
 def _painted(scene: Scene, roles: NDArray[np.int64], name: str) -> Scene:
     """The scene with the materials of a shape."""
     stream = np.random.RandomState(zlib.crc32(name.encode()))
-    colors = MATERIALS[np.arange(len(ROLES)), stream.randint(2, size=len(ROLES))]
+    colors = MATERIALS[stream.randint(2)]
     return Scene(
         tuple(
             replace(node, color=tuple(colors[role]))
