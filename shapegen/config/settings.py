@@ -12,6 +12,7 @@ from typing import Any, Literal
 from shapegen import registry
 from shapegen.config import strict, yaml_files
 from shapegen.config.render import RenderConfig
+from shapegen.config.stacking import StackConfig
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class DataConfig:
     render: RenderConfig | None = None
     """For models of images: views of every shape. What is held out are shapes, with all their
     views; null: images as they are."""
+    stack: StackConfig | None = None
+    """For models of images: digits of a labelled set, three to an image in colour. What is held
+    out are digits; null: images as they are."""
     image_size: int | None = None
     """Pictures of any size: the middle square of each, scaled to this height and width; null:
     images as they are, all of one size."""
@@ -71,6 +75,8 @@ class DataConfig:
             raise ValueError("validation and validation_path exclude each other")
         if self.render is not None and (self.points or self.voxels or self.part_points):
             raise ValueError("render is of surfaces: it excludes points, voxels and part_points")
+        if self.stack is not None and (self.render or self.points or self.voxels):
+            raise ValueError("stack is of digits: it excludes render, points and voxels")
         if self.image_crop is not None and self.image_size is None:
             raise ValueError("image_crop belongs to image_size, the size that is wanted")
         if self.image_size is not None and (self.path is None or self.render is not None):

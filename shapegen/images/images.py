@@ -80,17 +80,18 @@ class Images(Sequence[Picture]):
 
     @classmethod
     def of(cls, images: Any) -> Images:
-        """Take images of any kind: a batch, renders, single pictures, arrays ``(c, h, w)``.
+        """Take images of any kind: batches, renders, stacks, pictures, arrays ``(c, h, w)``.
 
         Raises:
             TypeError: They are no images.
             ValueError: There are none, or their sizes differ.
         """
         from shapegen.images.renders import Renders
+        from shapegen.images.stacked import StackedDigits
 
         if isinstance(images, cls):
             return images
-        if isinstance(images, Renders):
+        if isinstance(images, Renders | StackedDigits):
             return images.images
         if isinstance(images, Picture):
             return _single(images)

@@ -29,7 +29,7 @@ def load_data(config: DataConfig) -> DataSplit:
 
     Hold-out first, then validation from the rest, both by the same rule. A random split keeps the
     order of the permutation, a family split that of the file. Renders are split by the shape that
-    they are of.
+    they are of, stacked digits by the digits.
 
     Raises:
         ValueError: Missing or bad file, unknown procedural set, an environment variable that is
@@ -156,7 +156,19 @@ def _taken(shapes: Shapes, indices: Index, config: DataConfig) -> Shapes:
 def _seen(
     shapes: Shapes, config: DataConfig, seed: int, numbers: Sequence[int] | None = None
 ) -> Shapes:
-    """Views of shapes if views are asked for; a shape's poses depend on its number alone."""
+    """Views of shapes, or stacks of digits, if they are asked for.
+
+    A shape's poses depend on its number alone.
+    """
+    if config.stack is not None:
+        import torch
+
+        from shapegen.images.images import Images
+        from shapegen.images.stacked import StackedDigits
+
+        digits, rng = Images.of(shapes), torch.Generator().manual_seed(seed)
+        count = config.stack.each * len(digits)
+        return StackedDigits.draw(digits, count, config.stack.size, rng=rng)
     if config.render is None:
         return shapes
     from shapegen.data.rendering import render_shapes
