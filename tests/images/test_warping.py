@@ -66,3 +66,32 @@ def test_an_autoencoder_sees_moved_images_in_training_alone() -> None:
     torch.testing.assert_close(loss(moving.train(), pixels, seeded(1)), expected)
     with pytest.raises(ValueError, match="warp must be at least 0; got -1"):
         shapegen.build("autoencoder", warp=-1.0, **sizes)
+
+
+def test_bends_move_places_by_the_stated_amount_and_smoothly() -> None:
+    size, bend = 33, 0.1
+    # Brightness says how far right a place is: what it changes by is how far it was moved.
+    ramp = torch.linspace(-0.5, 0.5, size).expand(4000, 1, size, size)
+    found = warped(ramp, 0.0, bend=bend, rng=torch.Generator().manual_seed(0))
+    # From border to border is 2, between the middles of the outer pixels a 33rd less; the middle
+    # is a knot.
+    moved = 2 * (1 - 1 / size) * (found - ramp)[:, 0]
+    middle = moved[:, size // 2, size // 2]
+    torch.testing.assert_close(middle.std(), torch.tensor(bend), rtol=0.05, atol=0)
+    assert abs(middle.mean()) < 0.01
+    neighbour = moved[:, size // 2, size // 2 + 1]
+    assert (neighbour - middle).std() < 0.3 * bend
+    # At the next knot it is another shift.
+    other = moved[:, size // 2, size // 2 + 8]
+    assert abs(torch.corrcoef(torch.stack([middle, other]))[0, 1]) < 0.1
+
+
+def test_without_a_bend_the_stream_gives_the_same_maps() -> None:
+    pixels = blobs(3).pixels
+    plain, none = (
+        warped(pixels, 0.1, **options, rng=torch.Generator().manual_seed(0))
+        for options in ({}, {"bend": 0.0})
+    )
+    assert torch.equal(plain, none)
+    bent = warped(pixels, 0.1, bend=0.1, rng=torch.Generator().manual_seed(0))
+    assert not torch.allclose(bent, plain)
