@@ -90,7 +90,7 @@ def fitted_classifier(
     digits: Any,
     size: int,
     *,
-    epochs: int = 8,
+    epochs: int = 6,
     batch_size: int = 64,
     learning_rate: float = 4e-3,
     seed: int = 0,
