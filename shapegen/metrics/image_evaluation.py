@@ -17,6 +17,7 @@ from shapegen.fields.radiance import RadianceFields
 from shapegen.images.autoencoder import squared_error
 from shapegen.images.images import Images, Picture
 from shapegen.images.renders import Renders
+from shapegen.images.stacked import StackedDigits
 from shapegen.metrics import baselines, sets
 from shapegen.metrics.draws import (
     Figures,
@@ -25,6 +26,7 @@ from shapegen.metrics.draws import (
     mean_of_draws,
     sample_size,
 )
+from shapegen.metrics.gan_figures import further_figures
 
 SAMPLES = 200
 """Generated images, and reference images, at most."""
@@ -35,7 +37,7 @@ BASELINE = "pca_gaussian"
 
 def is_images(shapes: Any) -> bool:
     """Whether shapes in memory are images of ours."""
-    if isinstance(shapes, Images | Renders | Picture):
+    if isinstance(shapes, Images | Renders | StackedDigits | Picture):
         return True
     first = shapes[0] if isinstance(shapes, Sequence) and len(shapes) else None
     return isinstance(first, Images | Picture)
@@ -132,7 +134,7 @@ def evaluate_images(
         components), ``intervals``, ``memorisation`` and ``settings``; ``reconstruction`` with the
         squared error of an image (brightness in 0 to 1, summed over the pixels) of the ``model``
         and of as many principal components (``baseline``); ``model``: what the model's own
-        ``figures`` say.
+        ``figures`` say, and :func:`~shapegen.metrics.gan_figures.further_figures`.
 
     Raises:
         ValueError: Empty data, or an argument out of its range.
@@ -162,7 +164,8 @@ def evaluate_images(
         },
         "memorisation": _memorised(samples[0], train, test.pixels, seed),
         "reconstruction": _reconstruction(model, train, test, seed),
-        "model": model.figures(test, rng=_stream(seed)) if isinstance(model, Measured) else {},
+        "model": (model.figures(test, rng=_stream(seed)) if isinstance(model, Measured) else {})
+        | further_figures(model, data_train, data_test, seed=seed),
         "settings": {
             "samples": size,
             "reference": size,
