@@ -125,7 +125,8 @@ def probe_figures(
     for name, (rows, wanted) in sides.items():
         shares = []
         for draw in range(draws):
-            chosen = np.random.RandomState(seed + draw).permutation(len(truth))[:labels]
+            stream = np.random.RandomState(seed + draw)
+            chosen = stream.permutation(len(truth))[:labels]
             told = linear_classes(rows[chosen], truth[chosen], wanted)
             shares.append(float((told == goal).mean()))
         found |= {f"{name} accuracy": float(np.mean(shares))}
