@@ -1,7 +1,8 @@
 # Needs Python 3.11+, git and make; each target sets up what it needs in .venv/.
 #
 #   make demo     shapes from the shipped weights, as pictures, GLB files and a page, in demo/
-#   make test     every test
+#   make test     every test but the slow ones, which are trainings of a minute
+#   make slow     those
 #   make check    ruff, mypy, architecture and documentation
 #   make mutants  breaks the shared core, line by line; the tests of every model must notice
 #   make bench    every benchmark, a JSON line each
@@ -17,7 +18,7 @@ DEMO ?= demo
 BIN := .venv/bin
 export PYTHON TORCH_INDEX
 
-.PHONY: setup demo test check mutants bench pictures clean
+.PHONY: setup demo test slow check mutants bench pictures clean
 .DEFAULT_GOAL := demo
 
 setup: .venv/.ready
@@ -30,13 +31,16 @@ demo: .venv/.ready
 
 # A process a core, a thread a process.
 test: .venv/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -q -rs $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -q -rs -m "not slow" $(ARGS)
+
+slow: .venv/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -q -rs -m slow $(ARGS)
 
 check: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow" tests/test_architecture.py tests/test_docs.py
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_docs.py -k "not run_in_order"
 
 mutants: .venv/.ready
 	$(BIN)/python -m tests.mutants

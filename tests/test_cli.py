@@ -261,11 +261,13 @@ def test_no_arguments_show_the_verbs() -> None:
     assert "reconstruct" in run().stdout
 
 
-def test_demo(tmp_path: Path) -> None:
+def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shapegen.cli.demo.COUNT", 4)
+    monkeypatch.setattr("shapegen.cli.demo.STEPS", 5)
     run("demo", "--out", tmp_path / "demo")
     page = (tmp_path / "demo" / "index.html").read_text()
     targets = re.findall(r'(?:src|href)="([^"#:]+)"', page)
     assert targets
     assert [name for name in targets if not (tmp_path / "demo" / name).exists()] == []
-    assert len(list((tmp_path / "demo").rglob("*.glb"))) >= 24
+    assert len(list((tmp_path / "demo").rglob("*.glb"))) == 3 * (4 + 5)
     assert list((tmp_path / "demo").rglob("*.gif"))

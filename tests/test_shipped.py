@@ -64,6 +64,7 @@ def test_structures_of_held_out_chairs_are_found_again(model: GRASS) -> None:
     assert sum(right) >= 36
 
 
+@pytest.mark.slow
 def test_every_step_between_two_structures_is_valid(model: GRASS) -> None:
     shapes = furniture(16, category="chair", seed=2)
     steps = []
@@ -111,6 +112,7 @@ def held_out() -> PointClouds:
     return PointClouds.of(make("furniture-chair-points", count=24, points=1024, seed=1))
 
 
+@pytest.mark.slow
 def test_clouds_of_held_out_chairs_are_likely(flows: PointFlow, held_out: PointClouds) -> None:
     seen, others = held_out_halves(held_out.points, rng=torch.Generator().manual_seed(0))
     exact = flows.nats_given(others, flows.encode(seen), solver=Solver(atol=1e-4, rtol=1e-4))

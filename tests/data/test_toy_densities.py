@@ -108,6 +108,7 @@ def continuous(density: ToyDensity, steps: int, rng: torch.Generator) -> Bijecti
     return flow.double()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fit", "steps", "bound"),
     [

@@ -90,6 +90,7 @@ def test_retrieval(
     np.testing.assert_array_equal(distance[rows], whole.min(1))
 
 
+@pytest.mark.slow
 def test_families(shapes: list[Array]) -> None:
     """About 134 families in all 2460 chairs; whole ones are held out."""
     family = families(shapes)

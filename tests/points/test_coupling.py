@@ -13,6 +13,7 @@ from benchmarks import coupling
 from tests.points.pointflow_cases import clouds
 
 
+@pytest.mark.slow
 def test_a_coupling_flow_learns_clouds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
