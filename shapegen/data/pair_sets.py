@@ -38,10 +38,10 @@ SATURATION, BRIGHTNESS = 0.8, 0.85
 MATERIALS: NDArray[np.float64] = np.array(
     [
         [
-            hsv_to_rgb(hue / (2 * len(ROLES)) + half, SATURATION, BRIGHTNESS)
+            hsv_to_rgb(hue / (2 * len(ROLES)) + (half + hue) % 2 / 2, SATURATION, BRIGHTNESS)
             for hue in range(len(ROLES))
         ]
-        for half in (0, 0.5)
+        for half in (0, 1)
     ]
 )
 """Colours ``(2, roles, 3)``, of which a shape has the first or the second."""
