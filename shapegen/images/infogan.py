@@ -6,6 +6,12 @@ r"""InfoGAN: a GAN whose images say which code they were made of.
 Reference: Chen, Duan, Houthooft, Schulman, Sutskever and Abbeel, *InfoGAN: Interpretable
 Representation Learning by Information Maximizing Generative Adversarial Nets*, 2016, equation 6,
 https://arxiv.org/abs/1606.03657.
+
+A category may as well be a slant or a width as a class. Our option ``invariance`` shows Q data
+too, each image twice, and raises the information between what it says of the two: Ji, Henriques
+and Vedaldi, *Invariant Information Clustering*, 2019, equation 3,
+https://arxiv.org/abs/1807.06653; beside InfoGAN: Ojha, Singh, Hsieh and Lee, *Elastic-InfoGAN*,
+2020, section 3.2, https://arxiv.org/abs/1910.01112.
 """
 
 from __future__ import annotations
@@ -29,6 +35,7 @@ from shapegen.images.gan_frame import CHUNK, check_networks, drawn_noise, made_p
 from shapegen.images.images import Images
 from shapegen.images.probes import matched_accuracy
 from shapegen.images.validity import checked_pixels
+from shapegen.images.warping import warped
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,10 @@ class InfoGANConfig:
     """Weight of the category's information (lambda)."""
     continuous_information: float = 0.1
     """Weight of that of the continuous code."""
+    invariance: float = 0.0
+    """Weight of the information between the categories of two views of the same data."""
+    view: float = 0.1
+    """How far a view is turned, stretched and moved (:func:`shapegen.images.warping.warped`)."""
     game: GameOptions = field(default_factory=lambda: GameOptions(r1=1.0))
 
     def __post_init__(self) -> None:
@@ -61,7 +72,7 @@ class InfoGANConfig:
         check_networks(self.channels, self.size, self.hidden, **lengths)
         if self.categories < 2:
             raise ValueError(f"categories must be at least 2; got {self.categories}")
-        for name in ("continuous", "information", "continuous_information"):
+        for name in ("continuous", "information", "continuous_information", "invariance", "view"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
         if self.game.pack > 1:
@@ -152,6 +163,15 @@ class InfoGAN(LatentModel):
         def inform(made: Made, batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             return self.information(made.shown[0], made.codes)
 
+        def inform_of_data(made: Made, batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            total, terms = inform(made, batch)
+            if self.config.invariance:
+                views = [warped(batch, self.config.view, rng=rng) for _ in range(2)]
+                said = [self.discriminator.codes(view)[0].softmax(1) for view in views]
+                shared = shared_information(*said)
+                total, terms = total - self.config.invariance * shared, terms | {"views": shared}
+            return total, terms
+
         game = Game(
             self.generator,
             self.discriminator,
@@ -159,7 +179,7 @@ class InfoGAN(LatentModel):
             real=lambda batch: (batch,),
             make=make,
             further=inform,
-            further_judged=inform,
+            further_judged=inform_of_data,
             rng=rng,
         )
         return game.objectives()
@@ -263,3 +283,17 @@ class InfoGAN(LatentModel):
         continuous = 2 * uniform((n, config.continuous), like=like, rng=rng) - 1
         weights = one_hot(category, config.categories).to(noise)
         return torch.cat([noise, weights, continuous], 1), Codes(category, continuous)
+
+
+def shared_information(
+    one: Float[Tensor, "n categories"], other: Float[Tensor, "n categories"]
+) -> Float[Tensor, ""]:
+    """Mutual information in nats of the categories of two views, drawn with these probabilities.
+
+    It is at most the logarithm of how many categories there are: where every view says the same
+    with certainty, and all categories are as frequent.
+    """
+    joint = one.T @ other / len(one)
+    joint = (joint + joint.T) / 2
+    alone = joint.sum(0)
+    return 2 * torch.special.entr(alone).sum() - torch.special.entr(joint).sum()

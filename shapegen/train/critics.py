@@ -7,8 +7,8 @@ A generator that stands still leaves the discriminator's half of a game, whose e
   :math:`-\mathrm{sign}(P - Q)`, where P and Q are the distribution functions.
 
 References: Goodfellow et al., *Generative Adversarial Nets*, 2014, proposition 1,
-https://arxiv.org/abs/1406.2661; Arjovsky, Chintala and Bottou, *Wasserstein GAN*, 2017, equation 2;
-Gulrajani et al., *Improved Training of Wasserstein GANs*, 2017, proposition 1 (slopes of 1).
+https://arxiv.org/abs/1406.2661; Arjovsky, Chintala and Bottou, *Wasserstein GAN*, 2017, equation
+2; Gulrajani et al., *Improved Training of Wasserstein GANs*, 2017, proposition 1 (slopes of 1).
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ PAIRS = {
     "two modes, one": Pair(LineMixture((-1.0, 1.0), 0.3), LineMixture((0.0,), 0.3)),
 }
 WASSERSTEIN = GameOptions(loss="wasserstein", gradient_penalty=100.0, one_sided=True)
-r"""A critic on which a penalty of weight :math:`\lambda` pulls is steeper than 1, for two points at
-distance d by :math:`d / 2\lambda`: this weight makes it half a percent."""
+r"""With a penalty of weight :math:`\lambda` a critic is steeper than 1, of two points at distance
+d by :math:`d / 2\lambda`: this weight makes it half a percent."""
 
 
 def fitted_critic(

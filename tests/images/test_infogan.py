@@ -11,7 +11,7 @@ import torch
 from shapegen.core.game import GameOptions
 from shapegen.core.seeding import seeded
 from shapegen.images.images import Images
-from shapegen.images.infogan import Codes, InfoGAN, InfoGANConfig
+from shapegen.images.infogan import Codes, InfoGAN, InfoGANConfig, shared_information
 from shapegen.images.probes import matched_accuracy
 from tests.images.image_cases import play
 
@@ -88,6 +88,44 @@ def test_both_players_gain_by_information() -> None:
     judge.loss(pixels(6), 0)[0].backward()
     assert all(parameter.grad is not None for parameter in model.discriminator.parameters())
     assert all(parameter.grad is None for parameter in model.generator.parameters())
+
+
+def test_views_share_all_information_where_each_is_told_and_none_where_all_are_alike() -> None:
+    sure = torch.eye(4).repeat(2, 1)
+    assert shared_information(sure, sure).item() == pytest.approx(math.log(4))
+    assert shared_information(torch.full((8, 4), 0.25), sure).item() == pytest.approx(0, abs=1e-6)
+    one_class = torch.eye(4)[:1].repeat(8, 1)
+    assert shared_information(one_class, one_class).item() == pytest.approx(0, abs=1e-6)
+    rng = torch.Generator().manual_seed(0)
+    a, b = (torch.rand(5, 3, generator=rng, dtype=torch.float64).softmax(1) for _ in range(2))
+    joint = torch.stack([torch.outer(x, y) for x, y in zip(a, b, strict=True)]).mean(0)
+    joint = (joint + joint.T) / 2
+    expected = sum(
+        joint[i, j] * (joint[i, j] / (joint[i].sum() * joint[:, j].sum())).log()
+        for i in range(3)
+        for j in range(3)
+    )
+    torch.testing.assert_close(shared_information(a, b), torch.as_tensor(expected))
+
+
+def test_the_discriminator_alone_is_shown_views_of_data() -> None:
+    batch = torch.linspace(-1, 1, 6)[:, None, None, None].expand_as(pixels(6))
+    plain, model = build(view=0.2), build(view=0.2, invariance=1000.0)
+    for each in (plain, model):
+        last: Any = each.discriminator.code[-1]
+        last.weight.data.mul_(30)  # it says something
+    for number in range(2):
+        found = []
+        for each in (plain, model):
+            objective = each.objectives(rng=torch.Generator().manual_seed(1))[number]
+            found.append(objective.loss(batch, 0))
+        if number:
+            torch.testing.assert_close(found[0][0], found[1][0])
+            assert "views" not in found[1][1]
+        else:
+            gain = 1000 * found[1][1]["views"]
+            assert gain > 0.1
+            torch.testing.assert_close(found[0][0] - found[1][0], gain)
 
 
 def test_categories_are_matched_with_classes() -> None:
