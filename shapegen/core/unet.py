@@ -33,6 +33,9 @@ class UNet(nn.Module):
         norm: Of all stages but the first, the middle one and the last. The paper's is ``batch``.
         skips: Show every doubling stage what the halving one of its size said; without, all goes
             through the middle (the paper's encoder-decoder).
+        whole: Further channels at the whole size, from which, and from the image that came in, a
+            last convolution makes what comes out: details of single pixels need not pass half the
+            size. 0, as in the paper: none.
         dropout: Share of units that three stages behind the middle drop (half of all stages at
             most), 0 to below 1. It is the model's noise: drawn in training and after it.
 
@@ -48,6 +51,7 @@ class UNet(nn.Module):
         *,
         norm: Norm = "batch",
         skips: bool = True,
+        whole: int = 0,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -64,10 +68,11 @@ class UNet(nn.Module):
         up: list[nn.Module] = []
         for number in range(last, -1, -1):
             seen = widths[number] * (2 if skips and number < last else 1)
-            width = widths[number - 1] if number else out
+            width = widths[number - 1] if number else whole or out
             norms = norm_layers(norm, width) if number else []
             up.append(nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(seen, width, 4, 2, 1), *norms))
         self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
+        self.last = nn.Conv2d(whole + channels, out, 3, padding=1) if whole else None
 
     def forward(
         self, images: Float[Tensor, "n c h w"], *, rng: torch.Generator | None = None
@@ -92,6 +97,8 @@ class UNet(nn.Module):
             x = stage(x)[:, :, :height, :width]
             if self.dropout and number < min(_NOISY, len(self.up) // 2):
                 x = dropped(x, self.dropout, rng=rng)
+        if self.last is not None:
+            x = self.last(torch.cat([x.relu(), images], 1))
         return x.tanh()
 
 

@@ -49,6 +49,8 @@ class Pix2PixConfig:
     """Of the U-Net."""
     skips: bool = True
     """Without, the generator is an encoder and a decoder with nothing between."""
+    whole: int = 0
+    """Channels at the whole size, beside which a last convolution sees the source; 0: none."""
     dropout: float = 0.5
     """Share of units that the generator drops, its only noise; 0: translations are certain."""
     adversarial: Adversarial = "conditional"
@@ -76,6 +78,8 @@ class Pix2PixConfig:
         check_halvings(self.size, len(self.widths) - 1, "widths")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be from 0 to below 1; got {self.dropout}")
+        if self.whole < 0:
+            raise ValueError(f"whole must be at least 0; got {self.whole}")
         if self.l1 < 0:
             raise ValueError(f"l1 must be at least 0; got {self.l1}")
         if self.adversarial == "none" and not self.l1:
@@ -142,6 +146,7 @@ class Pix2Pix(GenerativeModel):
             config.widths,
             norm=config.norm,
             skips=config.skips,
+            whole=config.whole,
             dropout=config.dropout,
         )
         self.discriminator = None if config.adversarial == "none" else _judge(config)

@@ -60,6 +60,22 @@ def test_what_passes_the_middle_is_all_without_skips() -> None:
         assert torch.allclose(a, b) is not skips
 
 
+def test_with_channels_at_the_whole_size_a_pixel_is_made_of_the_pixels_beside_it_too() -> None:
+    plain, model = build(norm="none"), build(norm="none", whole=3)
+    for network in (plain, model):
+        # Nothing comes up from half the size: what is left has been at the whole one only.
+        torch.nn.init.zeros_(network.up[-1][1].weight)
+        torch.nn.init.zeros_(network.up[-1][1].bias)
+    a = images(1)
+    b = a.clone()
+    b[:, :, 2, 2] += 1
+    assert torch.equal(plain(a), plain(b))
+    changed = (model(a) != model(b)).any(1)[0].nonzero()
+    assert changed.min() == 1
+    assert changed.max() == 3
+    assert model(images(size=(9, 7))).shape == (2, 3, 9, 7)
+
+
 def test_dropout_is_noise_of_its_stream_in_training_and_after() -> None:
     model = build(4, 6, 8, 8, dropout=0.5, norm="instance")
     x = images(size=(16, 16))
