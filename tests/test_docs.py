@@ -21,8 +21,12 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("d
 
 TINY = {"configs/grass_chairs.yaml": "configs/tiny/grass.yaml"}
 """Configurations whose training takes minutes, and those that a test trains in their stead."""
-FEWER = {"evaluate grass-furniture": ["--train", "out/chairs.npz"]}
-"""What is added to commands which else make twelve thousand training shapes to compare with."""
+FEWER = {
+    "evaluate grass-furniture": ["--train", "out/chairs.npz"],
+    "evaluate runs/chairs": ["--draws", "1", "-n", "20"],
+    "train": ["train.epochs=2"],
+}
+"""What is added to commands that take minutes: fewer training shapes, samples and epochs."""
 
 
 def blocks(language: str) -> list[str]:
@@ -49,7 +53,7 @@ def test_the_commands_of_the_readme_run_in_order(
     for line in commands():
         words = [TINY.get(word, word) for word in shlex.split(line)[1:]]
         words = [word.replace("$SHAPEGEN_DATA", str(data_path.resolve())) for word in words]
-        words += FEWER.get(" ".join(words[:2]), [])
+        words += FEWER.get(" ".join(words[:2]), FEWER.get(words[0], []))
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, f"{line}\n{done.output}"
 
