@@ -148,7 +148,7 @@ def test_mistakes_are_one_line(trained: Path, data: Path, tmp_path: Path) -> Non
 
 
 def test_principal_components_of_a_plane() -> None:
-    from shapegen.metrics.image_evaluation import PcaImages
+    from shapegen.metrics.image_figures import PcaImages
 
     rng = torch.Generator().manual_seed(0)
     basis = torch.randn(2, 1, 3, 3, generator=rng) / 10

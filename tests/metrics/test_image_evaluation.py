@@ -16,7 +16,8 @@ from shapegen.base import GenerativeModel
 from shapegen.core.noise import standard_normal
 from shapegen.core.seeding import seeded
 from shapegen.images.images import Images
-from shapegen.metrics.image_evaluation import ImageMetrics, PcaImages, distances, evaluate_images
+from shapegen.metrics.image_evaluation import evaluate_images
+from shapegen.metrics.image_figures import ImageMetrics, PcaImages, distances
 
 
 class Copier(GenerativeModel):
