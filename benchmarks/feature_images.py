@@ -44,7 +44,7 @@ _POINTS = 24
 
 
 def feature_images(shapes: int, *, seed: int = 0) -> Images:
-    """Images of all kinds: ``VIEWS`` renderings and maps a shape, as many scenes, four times the signs.
+    """Images of all kinds: ``VIEWS`` renderings and maps a shape, as many scenes, twice the signs.
 
     Args:
         shapes: Pieces of furniture.
@@ -53,7 +53,7 @@ def feature_images(shapes: int, *, seed: int = 0) -> Images:
     offsets = np.cumsum([0, *KINDS.values()])
     renderings, maps = furniture_views(shapes, seed=seed)
     many = VIEWS * shapes
-    kinds = (renderings, maps, scenes(many, seed=seed), signs(4 * many, seed=seed))
+    kinds = (renderings, maps, scenes(many, seed=seed), signs(2 * many, seed=seed))
     return Images.join(
         [
             Images(each.pixels, each.labels + int(offset))

@@ -20,7 +20,7 @@ from benchmarks.feature_images import feature_images
 from benchmarks.feature_training import blurred, held_out_figures, train
 from shapegen.formats.tensors import write_tensors
 
-SHAPES, STEPS = 200, 1000
+SHAPES, STEPS = 200, 400
 HELD_OUT, HELD_OUT_SEED = 50, 1
 MEASURED = 400
 """Images of either side of a distance."""

@@ -16,7 +16,7 @@ from shapegen.metrics.feature_extractors import read_features
 
 def test_images_have_the_classes_of_their_kinds_and_depend_on_the_seed() -> None:
     found = feature_images.feature_images(5, seed=3)
-    assert len(found) == 5 * feature_images.VIEWS * 7
+    assert len(found) == 5 * feature_images.VIEWS * 5
     labels = found.labels
     assert labels is not None
     views = 5 * feature_images.VIEWS

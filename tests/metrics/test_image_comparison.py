@@ -47,8 +47,9 @@ def test_copies_are_found_out_in_features() -> None:
     found = compare(train[:80], digits(80, 300), train=train, draws=1)
     assert found["memorisation"]["ratio"] < 0.5
     assert found["memorisation"]["ratio_features"] < 0.5
-    assert found["memorisation"]["nearest_train_features"] < (
-        found["memorisation"]["nearest_held_out_features"]
+    assert (
+        found["memorisation"]["nearest_train_features"]
+        < (found["memorisation"]["nearest_held_out_features"])
     )
 
 
