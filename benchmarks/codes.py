@@ -23,7 +23,7 @@ from shapegen.core.noise import standard_normal
 from shapegen.images.autoencoder import squared_error
 from shapegen.images.images import Images
 from shapegen.images.probes import cluster_figures, fine_tuned, neighbour_accuracy
-from shapegen.metrics.image_evaluation import ImageMetrics, PcaImages
+from shapegen.metrics.image_figures import ImageMetrics, PcaImages
 from shapegen.registry import build_seeded
 from shapegen.train import load_data
 

@@ -17,6 +17,9 @@ FORMAT_VERSION = 1
 
 SUFFIX = ".safetensors"
 
+INSTRUMENTS = ("image-features",)
+"""Shipped weights that measure: no models of shapes."""
+
 
 class StoredModel(NamedTuple):
     """A model that was not built yet."""
@@ -44,9 +47,10 @@ def shipped() -> list[str]:
     folder = resources.files("shapegen") / "weights"
     if not folder.is_dir():
         return []
-    return sorted(
+    names = {
         each.name.removesuffix(SUFFIX) for each in folder.iterdir() if each.name.endswith(SUFFIX)
-    )
+    }
+    return sorted(names.difference(INSTRUMENTS))
 
 
 def locate(name_or_path: str | Path) -> Path:

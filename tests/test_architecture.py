@@ -36,6 +36,7 @@ HEAVY = {
     "skimage",
     "sklearn",
     "tensorboard",
+    "torch_fidelity",
     "torch_geometric",
     "torchdiffeq",
     "trimesh",
@@ -46,10 +47,19 @@ DISTRIBUTIONS = {
     "imageio_ffmpeg": "imageio-ffmpeg",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
+    "torch_fidelity": "torch-fidelity",
     "torch_geometric": "torch-geometric",
     "yaml": "pyyaml",
 }
-OPTIONAL = {"h5py", "imageio-ffmpeg", "manifold3d", "open3d", "tensorboard", "viser"}
+OPTIONAL = {
+    "h5py",
+    "imageio-ffmpeg",
+    "manifold3d",
+    "open3d",
+    "tensorboard",
+    "torch-fidelity",
+    "viser",
+}
 
 FILES = sorted(SOURCE.rglob("*.py"))
 
@@ -147,7 +157,7 @@ def test_every_import_is_declared() -> None:
     declared = {re.split("[><=]", line)[0] for line in required.split("\n") if line}
     optional = {
         re.split("[><=]", line)[0]
-        for extra in ("viewer", "logs", "hdf5", "film", "solid", "web")
+        for extra in ("viewer", "logs", "hdf5", "film", "metrics", "solid", "web")
         for line in extras.get(extra, raw=True).split("\n")
         if line
     }

@@ -147,8 +147,31 @@ def test_mistakes_are_one_line(trained: Path, data: Path, tmp_path: Path) -> Non
         assert len(done.output.strip().splitlines()) == 1
 
 
+def test_images_are_measured_in_a_network_that_is_named(
+    trained: Path, data: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "figures.json"
+    run("evaluate", trained, "--data", data, "--train", data, "-n", 12, "--json", file)
+    found = json.loads(file.read_text())
+    assert {"frechet", "kernel", "precision"} <= set(found["metrics"]) & set(found["floor"])
+    name = found["settings"]["features"]["extractor"]
+    shown = run("compare", data, data, "--train", data, "--json", file)
+    found = json.loads(file.read_text())
+    assert found["settings"]["features"]["extractor"] == name
+    assert found["metrics"]["frechet"] == pytest.approx(0, abs=1e-6)
+    assert "shapegen image-features 1" in " ".join(shown.split())
+    for words in (
+        ("compare", data, data, "--features", tmp_path / "nowhere.pth"),
+        ("evaluate", trained, "--data", data, "--train", data, "--features", tmp_path / "no.pth"),
+    ):
+        done = invoke(*words)
+        assert done.exit_code == 2, done.output
+        assert "no Inception weights at" in done.output
+        assert len(done.output.strip().splitlines()) == 1
+
+
 def test_principal_components_of_a_plane() -> None:
-    from shapegen.metrics.image_evaluation import PcaImages
+    from shapegen.metrics.image_figures import PcaImages
 
     rng = torch.Generator().manual_seed(0)
     basis = torch.randn(2, 1, 3, 3, generator=rng) / 10

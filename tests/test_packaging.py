@@ -66,6 +66,7 @@ def test_metadata(wheel: zipfile.ZipFile) -> None:
         "film",
         "hdf5",
         "logs",
+        "metrics",
         "solid",
         "viewer",
         "web",

@@ -22,6 +22,15 @@ Json = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the figures; - is stdout.")
 ]
 
+Features = Annotated[
+    Path | None,
+    typer.Option(
+        "--features",
+        metavar="FILE",
+        help="Inception weights (.pth) for FID and KID of images; left out: the shipped network.",
+    ),
+]
+
 
 @app.command()
 def evaluate(
@@ -42,6 +51,7 @@ def evaluate(
         typer.Option("--draws", min=1, help="Draws to average: 5, and 1 of point clouds."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the first draw.")] = 0,
+    features: Features = None,
     json_file: Json = None,
     device: Device = "auto",
 ) -> None:
@@ -50,7 +60,9 @@ def evaluate(
 
     loaded: Any = shapegen.load(model, device)
     held_out, trained_on = evaluation_sets(model, data, train)
-    result = shapegen.metrics.evaluate(loaded, trained_on, held_out, draws=draws, n=n, seed=seed)
+    result = shapegen.metrics.evaluate(
+        loaded, trained_on, held_out, draws=draws, n=n, seed=seed, features=features
+    )
     report(result, evaluation_table, json_file)
 
 
@@ -70,6 +82,7 @@ def compare(
     metrics: Annotated[
         str | None, typer.Option("--metrics", help="Names of figures, with commas; or all usual.")
     ] = None,
+    features: Features = None,
     json_file: Json = None,
 ) -> None:
     """Measure one set of shapes against another; no model is needed."""
@@ -83,6 +96,7 @@ def compare(
         preset=preset,
         distance=distance,
         train=known,
+        features=features,
     )
     report(result, comparison_table, json_file)
 

@@ -17,7 +17,10 @@ from shapegen.metrics.boxes import nearest_matrix
 from shapegen.metrics.cloud_comparison import compare_clouds, is_clouds
 from shapegen.metrics.cloud_figures import CLOUD_PRESETS
 from shapegen.metrics.draws import Figures, mean_of_draws
+from shapegen.metrics.feature_extractors import Extractor
 from shapegen.metrics.graph_comparison import GRAPH_PRESETS, compare_graphs, is_graphs
+from shapegen.metrics.image_comparison import compare_images
+from shapegen.metrics.image_figures import is_images
 from shapegen.metrics.voxel_comparison import compare_voxels, is_voxels
 from shapegen.structures.merge_tree import MergeTree
 from shapegen.structures.part_tree import PartTree
@@ -39,13 +42,15 @@ def compare(
     train: Any = None,
     draws: int = 5,
     seed: int = 0,
+    features: str | Path | Extractor | None = None,
 ) -> dict[str, Any]:
     """Measure how well samples stand for a reference, such as held-out data.
 
     Point clouds are measured by :func:`shapegen.metrics.cloud_comparison.compare_clouds`, which
     says what is different for them, graphs by
     :func:`shapegen.metrics.graph_comparison.compare_graphs`, voxels by
-    :func:`shapegen.metrics.voxel_comparison.compare_voxels`; the rest is about part trees.
+    :func:`shapegen.metrics.voxel_comparison.compare_voxels`, images by
+    :func:`shapegen.metrics.image_comparison.compare_images`; the rest is about part trees.
 
     Args:
         samples: Part trees, box arrays ``(k, 12)``, or a path: any file of part trees that
@@ -61,6 +66,8 @@ def compare(
             are merge trees, else training shapes with noise) beside the figures.
         draws: The floor and the baseline are means of so many random draws.
         seed: Of those draws.
+        features: Of images alone: what gives the features that are compared; a path is one of
+            Inception weights; default: the shipped network.
 
     Returns:
         ``{"metrics": {name: value}, "floor": {...}, "baseline": {...}, "settings": {...}}``; floor
@@ -77,6 +84,14 @@ def compare(
         _load(each) if isinstance(each, str | Path) else each
         for each in (samples, reference, train)
     )
+    if is_images(samples) or is_images(reference):
+        if preset is not None or metrics is not None:
+            raise ValueError("images have neither presets nor a choice of metrics; leave both out")
+        return compare_images(
+            samples, reference, train=train, draws=draws, seed=seed, features=features
+        )
+    if features is not None:
+        raise ValueError(f"features are of images; got {type(samples).__name__}")
     if is_graphs(samples) or is_graphs(reference):
         if preset is not None and preset not in GRAPH_PRESETS:
             raise ValueError(f"for graphs preset must be one of {GRAPH_PRESETS}; got {preset!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,9 +22,11 @@ from shapegen.metrics.comparison import (
     trivial_baseline,
 )
 from shapegen.metrics.draws import Figures, mean_of_draws
+from shapegen.metrics.feature_extractors import Extractor
 from shapegen.metrics.graph_comparison import is_graphs
 from shapegen.metrics.graph_evaluation import evaluate_graphs
-from shapegen.metrics.image_evaluation import evaluate_images, is_images
+from shapegen.metrics.image_evaluation import evaluate_images
+from shapegen.metrics.image_figures import is_images
 from shapegen.metrics.reconstruction import unexpanded
 from shapegen.metrics.teacher_forcing import teacher_forced
 from shapegen.metrics.translation_evaluation import evaluate_translation, is_translation
@@ -94,6 +97,7 @@ def evaluate(
     draws: int | None = None,
     n: int | None = None,
     seed: int = 0,
+    features: str | Path | Extractor | None = None,
 ) -> dict[str, Any]:
     """Measure a model that generates part trees, such as GRASS.
 
@@ -112,6 +116,8 @@ def evaluate(
             :data:`DRAWS`, and 1 for all but part trees.
         n: Generated shapes a draw, the first valid ones; default as many as are held out.
         seed: Draw i is seeded ``seed + i``.
+        features: Of images alone: what gives the features that are compared; a path is one of
+            Inception weights; default: the shipped network.
 
     Returns:
         ``metrics``: the model's figures, of generation (:mod:`shapegen.metrics.sets`, and
@@ -125,10 +131,14 @@ def evaluate(
         ValueError: Empty data, or fewer than two samples asked for.
         TypeError: A model of another kind.
     """
+    if is_images(data_test):
+        return evaluate_images(
+            model, data_train, data_test, draws=draws or 1, n=n, seed=seed, features=features
+        )
+    if features is not None:
+        raise ValueError(f"features are of images; got {type(data_test).__name__}")
     if is_clouds(data_test):
         return evaluate_clouds(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
-    if is_images(data_test):
-        return evaluate_images(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
     if is_translation(data_test):
         return evaluate_translation(model, data_train, data_test, draws=draws or 1, n=n, seed=seed)
     if is_graphs(data_test):

@@ -2,110 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from shapegen.base import Autoencoder, GenerativeModel
-from shapegen.core.noise import standard_normal
 from shapegen.fields.radiance import RadianceFields
 from shapegen.images.autoencoder import squared_error
-from shapegen.images.images import Images, Picture
-from shapegen.images.renders import Renders
-from shapegen.images.stacked import StackedDigits
-from shapegen.metrics import baselines, sets
-from shapegen.metrics.draws import (
-    Figures,
-    Measured,
-    bootstrap_interval,
-    mean_of_draws,
-    sample_size,
-)
+from shapegen.images.images import Images
+from shapegen.metrics.draws import Figures, Measured, bootstrap_interval, sample_size
+from shapegen.metrics.feature_extractors import Extractor
 from shapegen.metrics.gan_figures import further_figures
+from shapegen.metrics.image_figures import (
+    BASELINE,
+    COMPONENTS,
+    DISTANCE,
+    ImageFigures,
+    PcaImages,
+)
 
 SAMPLES = 200
 """Generated images, and reference images, at most."""
-COMPONENTS = 30
-"""Of the principal components beside a model without codes, and of the Gaussian of them."""
-BASELINE = "pca_gaussian"
-
-
-def is_images(shapes: Any) -> bool:
-    """Whether shapes in memory are images of ours."""
-    if isinstance(shapes, Images | Renders | StackedDigits | Picture):
-        return True
-    first = shapes[0] if isinstance(shapes, Sequence) and len(shapes) else None
-    return isinstance(first, Images | Picture)
-
-
-class PcaImages:
-    """A Gaussian over the leading principal components of training images.
-
-    Args:
-        pixels: At least two images.
-        components: At most so many.
-
-    Raises:
-        ValueError: Fewer than two images.
-    """
-
-    def __init__(self, pixels: Float[Tensor, "n c h w"], components: int = COMPONENTS) -> None:
-        if len(pixels) < 2:
-            raise ValueError(f"principal components need at least 2 images; got {len(pixels)}")
-        rows = pixels.flatten(1).double()
-        self.shape, self.mean = pixels.shape[1:], rows.mean(0)
-        centred = rows - self.mean
-        values, vectors = torch.linalg.eigh(centred.T @ centred / (len(rows) - 1))
-        self.axes = vectors[:, -components:]
-        self.spread = values[-components:].clamp_min(0).sqrt()
-
-    def encode(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n components"]:
-        """Coordinates along the components."""
-        return (pixels.flatten(1).double() - self.mean) @ self.axes
-
-    def reconstruct(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """What the components keep of images."""
-        return self._images(self.encode(pixels))
-
-    def sample(self, n: int, *, rng: torch.Generator | None = None) -> Float[Tensor, "n c h w"]:
-        """Draw images."""
-        noise = standard_normal((n, len(self.spread)), like=self.mean, rng=rng)
-        return self._images(noise * self.spread)
-
-    def _images(self, codes: Tensor) -> Tensor:
-        rows = (self.mean + codes @ self.axes.T).clamp(-1, 1)
-        return rows.view(len(codes), *self.shape).float()
-
-
-class ImageMetrics:
-    """The figures of many sets of samples against one reference, by distances of pixels.
-
-    Args:
-        reference: Images.
-    """
-
-    def __init__(self, reference: Float[Tensor, "n c h w"]) -> None:
-        self.reference = reference
-        self._inside = distances(reference, reference)
-
-    def shares(self, samples: Float[Tensor, "n c h w"]) -> dict[str, Any]:
-        """What every image adds to the figures, which are the means of it."""
-        across = distances(samples, self.reference)
-        return sets.shares("l2", across, distances(samples, samples), self._inside)
-
-    def __call__(self, samples: Float[Tensor, "n c h w"]) -> Figures:
-        """MMD in both directions, COV and 1-NNA with both halves."""
-        return {name: float(np.mean(each)) for name, each in self.shares(samples).items()}
-
-
-def distances(a: Float[Tensor, "n c h w"], b: Float[Tensor, "m c h w"]) -> NDArray[np.float64]:
-    """Root of the summed squared differences, brightness in 0 to 1."""
-    return torch.cdist(a.flatten(1).double() / 2, b.flatten(1).double() / 2).numpy()
 
 
 @torch.no_grad()
@@ -117,6 +37,7 @@ def evaluate_images(
     draws: int = 1,
     n: int | None = None,
     seed: int = 0,
+    features: str | Path | Extractor | None = None,
 ) -> dict[str, Any]:
     """Measure any model whose results are images.
 
@@ -128,6 +49,8 @@ def evaluate_images(
         n: Images of the reference and of a draw; default :data:`SAMPLES`, or all if fewer. The
             reference is chosen by ``numpy.random.RandomState(0)``.
         seed: Draw i is seeded ``seed + i``.
+        features: What gives the features that are compared, as
+            :func:`shapegen.metrics.feature_extractors.extractor` takes it; ``settings`` name it.
 
     Returns:
         ``metrics``, ``floor`` (training images as samples), ``baseline`` (Gaussian of principal
@@ -147,22 +70,17 @@ def evaluate_images(
     samples = [_drawn(model, size, seed + draw) for draw in range(draws)]
     fixed = np.random.RandomState(0)
     chosen = fixed.permutation(len(test))[:size]
-    measure = ImageMetrics(test.pixels[chosen])
-    first = measure.shares(samples[0])
+    smallest = min(size, len(train))
+    measure = ImageFigures(test.pixels[chosen], features, smallest=smallest, seed=seed)
+    shares = measure.pixels.shares(samples[0])
     figures = [measure(each) for each in samples]
-    pca = PcaImages(train)
     return {
-        "metrics": {name: float(np.mean([one[name] for one in figures])) for name in first},
-        "floor": mean_of_draws(
-            lambda rng: measure(train[baselines.draw(min(size, len(train)), len(train), rng=rng)]),
-            draws,
-            seed,
-        ),
-        "baseline": mean_of_draws(lambda rng: measure(pca.sample(size, rng=rng)), draws, seed),
+        "metrics": {name: float(np.mean([one[name] for one in figures])) for name in figures[0]},
+        **measure.rivals(train, size, draws=draws, seed=seed),
         "intervals": {
-            name: bootstrap_interval(each, rng=_stream(seed)) for name, each in first.items()
+            name: bootstrap_interval(each, rng=_stream(seed)) for name, each in shares.items()
         },
-        "memorisation": _memorised(samples[0], train, test.pixels, seed),
+        "memorisation": measure.memorised(samples[0], train, test.pixels, seed),
         "reconstruction": _reconstruction(model, train, test, seed),
         "model": (model.figures(test, rng=_stream(seed)) if isinstance(model, Measured) else {})
         | further_figures(model, data_train, data_test, seed=seed),
@@ -173,11 +91,14 @@ def evaluate_images(
             "reconstructed": len(test),
             "points": None,
             "normalisation": "none",
-            "distance": "l2 of pixels, brightness in 0 to 1",
+            "distance": DISTANCE,
             "emd": None,
             "seed": seed,
             "draws": draws,
             "baseline": BASELINE,
+            "features": measure.features.settings(
+                {"samples": size, "reference": size, "floor_samples": smallest}
+            ),
         },
     }
 
@@ -208,19 +129,6 @@ def _reconstruction(
 
 def _error(rebuilt: Tensor, pixels: Tensor) -> float:
     return float(squared_error(rebuilt, pixels).mean())
-
-
-def _memorised(samples: Tensor, train: Tensor, held_out: Tensor, seed: int) -> dict[str, float]:
-    """Whether samples are nearer to training images than to equally many held-out ones."""
-    size = min(len(train), len(held_out))
-    chosen = baselines.draw(size, len(train), rng=_stream(seed))
-    near = [distances(samples, known) for known in (train[chosen], held_out[:size])]
-    return {
-        "ratio": sets.memorisation(*near),
-        "nearest_train": float(near[0].min(1).mean()),
-        "nearest_held_out": float(near[1].min(1).mean()),
-        "shapes": size,
-    }
 
 
 def _stream(seed: int) -> torch.Generator:

@@ -31,7 +31,7 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
         sections["novelty"] = {"samples": result["novelty"]}
     if result.get("memorisation"):
         sections["memorisation"] = {"samples": result["memorisation"]}
-    return _table(title, sections)
+    return _table(title, sections, _features(settings))
 
 
 def evaluation_table(result: Mapping[str, Any]) -> Table:
@@ -96,7 +96,8 @@ def _cloud_table(result: Mapping[str, Any]) -> Table:
         "memorisation": {"model": result["memorisation"]},
         "model": {"model": result["model"]},
     }
-    return _table(title, {name: each for name, each in sections.items() if any(each.values())})
+    shown = {name: each for name, each in sections.items() if any(each.values())}
+    return _table(title, shown, _features(settings))
 
 
 def _voxel_table(result: Mapping[str, Any]) -> Table:
@@ -148,10 +149,28 @@ def _ends(intervals: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def _table(title: str, sections: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
+def _features(settings: Mapping[str, Any]) -> str | None:
+    """Whose features images were compared in: a distance in them means nothing without."""
+    used = settings.get("features")
+    if used is None:
+        return None
+    counts = f"{used['samples']} samples against {used['reference']}"
+    if "floor_samples" in used:
+        counts += f", floor of {used['floor_samples']}"
+    return (
+        f"features: {used['dimensions']} of {used['extractor']}; images resized to "
+        f"{used['resize']}; {counts}; {used['neighbours']} neighbours"
+    )
+
+
+def _table(
+    title: str,
+    sections: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    caption: str | None = None,
+) -> Table:
     from rich.table import Table
 
-    table = Table(title=title)
+    table = Table(title=title, caption=caption)
     table.add_column("figure")
     columns = list(dict.fromkeys(name for section in sections.values() for name in section))
     for column in columns:

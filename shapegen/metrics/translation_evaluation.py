@@ -20,7 +20,8 @@ from shapegen.metrics.draws import (
     mean_of_draws,
     sample_size,
 )
-from shapegen.metrics.image_evaluation import SAMPLES, ImageMetrics
+from shapegen.metrics.image_evaluation import SAMPLES
+from shapegen.metrics.image_figures import ImageMetrics
 from shapegen.metrics.label_maps import label_figures
 
 RETRIEVAL, UNTRANSLATED = "nearest_source", "untranslated"

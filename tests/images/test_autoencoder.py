@@ -12,7 +12,7 @@ import shapegen
 from shapegen.images.autoencoder import AutoencoderConfig, ImageAutoencoder, squared_error
 from shapegen.images.images import Images
 from shapegen.images.probes import cluster_figures, fine_tuned, neighbour_accuracy
-from shapegen.metrics.image_evaluation import PcaImages
+from shapegen.metrics.image_figures import PcaImages
 from tests.images.image_cases import blobs
 
 

@@ -16,7 +16,8 @@ from shapegen.base import GenerativeModel
 from shapegen.core.noise import standard_normal
 from shapegen.core.seeding import seeded
 from shapegen.images.images import Images
-from shapegen.metrics.image_evaluation import ImageMetrics, PcaImages, distances, evaluate_images
+from shapegen.metrics.image_evaluation import evaluate_images
+from shapegen.metrics.image_figures import ImageMetrics, PcaImages, distances
 
 
 class Copier(GenerativeModel):
@@ -70,11 +71,18 @@ def test_a_copier_of_training_images_is_at_the_floor_and_is_found_out(digits: Im
         assert found["metrics"][name] == pytest.approx(found["floor"][name], abs=0.06)
         assert found["intervals"][name][0] <= found["intervals"][name][1]
     assert found["memorisation"]["ratio"] < 0.5
+    assert found["memorisation"]["ratio_features"] < 0.5
+    assert found["metrics"]["frechet"] == pytest.approx(found["floor"]["frechet"], rel=0.3)
     # Images that were never seen are no nearer to the training set.
     honest = evaluate_images(Copier(digits[1400:].pixels), train, test, n=200)
     assert honest["memorisation"]["ratio"] > 0.9
+    assert honest["memorisation"]["ratio_features"] > 0.85
     # A Gaussian of principal components is told from digits.
     assert found["baseline"]["1nna-l2"] > found["floor"]["1nna-l2"] + 0.1
+    assert found["baseline"]["frechet"] > 1.3 * found["floor"]["frechet"]
+    used = found["settings"]["features"]
+    assert used["extractor"].startswith("shapegen image-features 1 (sha256 ")
+    assert (used["samples"], used["reference"], used["floor_samples"]) == (200, 200, 200)
 
 
 @pytest.mark.parametrize(("draws", "n"), [(0, 10), (1, 1), (1, 500)])

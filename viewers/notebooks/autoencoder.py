@@ -18,7 +18,7 @@ from shapegen.data.catalog import make
 from shapegen.images.autoencoder import squared_error
 from shapegen.images.images import Images
 from shapegen.images.probes import cluster_figures, fine_tuned, neighbour_accuracy
-from shapegen.metrics.image_evaluation import PcaImages
+from shapegen.metrics.image_figures import PcaImages
 from shapegen.view import write_rows, write_scatter
 
 parser = argparse.ArgumentParser(description=__doc__)
