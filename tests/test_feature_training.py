@@ -76,10 +76,12 @@ def test_training_again_gives_the_same_file(
     )
 
 
-def test_a_few_steps_teach_the_classes() -> None:
-    images = feature_images.signs(128)
+def test_a_few_steps_teach_four_signs() -> None:
+    images = feature_images.signs(700)
+    assert images.labels is not None
+    images = images[torch.nonzero(images.labels < 4)[:, 0]]
     pupil = train(images, steps=40)
     with torch.no_grad():
         found = pupil(images.pixels).classes.argmax(1)
-    # Of 48 signs, by chance two in a hundred.
-    assert float((found == images.labels).double().mean()) > 0.3
+    # By chance a quarter, give or take a twentieth.
+    assert float((found == images.labels).double().mean()) > 0.45
