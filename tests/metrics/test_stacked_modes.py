@@ -15,7 +15,8 @@ from shapegen.images.gan import GAN, GANConfig
 from shapegen.images.images import Images
 from shapegen.images.stacked import StackedDigits
 from shapegen.metrics import stacked_modes
-from shapegen.metrics.image_evaluation import evaluate_images, is_images
+from shapegen.metrics.image_evaluation import evaluate_images
+from shapegen.metrics.image_figures import is_images
 from shapegen.metrics.stacked_modes import mode_counts, stacked_figures
 
 
