@@ -58,21 +58,25 @@ class DesktopViewer:
     Args:
         state: What is shown; the window changes it.
         title: Of the window.
+        size: Width and height of the window in pixels.
 
     Raises:
-        ValueError: A shape has nothing to see.
         RuntimeError: Open3D is missing, or there is no display.
     """
 
-    def __init__(self, state: ViewerState, *, title: str = "shapegen") -> None:
-        for shape in range(len(state.arrangers)):
-            state.room(shape)
+    def __init__(
+        self,
+        state: ViewerState,
+        *,
+        title: str = "shapegen",
+        size: tuple[int, int] = (1280, 860),
+    ) -> None:
         self.state = state
         self._o3d = _open3d()
         self._gui = self._o3d.visualization.gui
         self._app = self._gui.Application.instance
         self._app.initialize()
-        self.window = self._app.create_window(title, 1280, 860)
+        self.window = self._app.create_window(title, *size)
         self.widget = self._gui.SceneWidget()
         self._set_scene()
         self._drawing = Drawing(self._o3d, self.widget)
@@ -87,12 +91,20 @@ class DesktopViewer:
         self.redraw()
 
     def run(self, frames: int | None = None) -> None:
-        """Show the window until it is closed, or for so many frames."""
-        drawn = 0
-        while self._app.run_one_tick():
-            drawn += 1
-            if drawn == frames:
+        """Show the window until it is closed, or for so many turns of its loop."""
+        turns = 0
+        while self.turn():
+            turns += 1
+            if turns == frames:
                 self.window.close()
+
+    def turn(self) -> bool:
+        """Do what the user does and draw once.
+
+        Returns:
+            Whether the window is still open.
+        """
+        return bool(self._app.run_one_tick())
 
     def redraw(self) -> None:
         """Bring the window to the state."""
@@ -134,7 +146,7 @@ class DesktopViewer:
         rendering = self._o3d.visualization.rendering
         scene = rendering.Open3DScene(self.window.renderer)
         scene.set_background([1.0, 1.0, 1.0, 1.0])
-        scene.set_lighting(rendering.Open3DScene.LightingProfile.MED_SHADOWS, -FRONT)
+        scene.set_lighting(rendering.Open3DScene.LightingProfile.NO_SHADOWS, -FRONT)
         # Film-like tone mapping would pale the parts' colours.
         scene.view.set_color_grading(
             rendering.ColorGrading(

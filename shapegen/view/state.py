@@ -42,7 +42,7 @@ class ViewerState:
         latents: A model to decode live: the first shape.
 
     Raises:
-        ValueError: There is nothing to show.
+        ValueError: There is nothing to show, or nothing of a shape has a place.
     """
 
     def __init__(
@@ -60,6 +60,8 @@ class ViewerState:
         if self.explorer is not None:
             self.arrangers.insert(0, Arranger(walk_of([self.explorer.scene()])))
             self.names.insert(0, "model")
+        for arranger in self.arrangers:
+            room_of(arranger)
         self.shape = 0
         self.time = 0.0
         self.explode = 0.0
