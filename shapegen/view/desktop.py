@@ -88,6 +88,8 @@ class DesktopViewer:
         self.window.set_on_tick_event(self._tick)
         self._framed: tuple[int, bool] | None = None
         self._before = time.monotonic()
+        self._wanted: list[Callable[[Any], None]] = []
+        self._laid_out = False
         self.redraw()
 
     def run(self, frames: int | None = None) -> None:
@@ -133,7 +135,7 @@ class DesktopViewer:
             pixels = np.asarray(image)[..., :3]
             self._guarded(lambda: write_png(np.ascontiguousarray(pixels), path))
 
-        self.widget.scene.scene.render_to_image(write)
+        self._wanted.append(write)
         self.window.post_redraw()
 
     def save_shape(self, path: str | Path) -> None:
@@ -200,9 +202,15 @@ class DesktopViewer:
         moves = self.state.advance(min(elapsed, 0.25))
         if moves:
             self.redraw()
-        return moves
+        # Before the first layout the picture would have one pixel.
+        wanted = list(self._wanted) if self._laid_out else []
+        for write in wanted:
+            self.widget.scene.scene.render_to_image(write)
+            self._wanted.remove(write)
+        return moves or bool(wanted)
 
     def _layout(self, _: Any) -> None:
+        self._laid_out = True
         room = self.window.content_rect
         width = min(PANEL_EMS * self.window.theme.font_size, room.width // 2)
         self.widget.frame = self._gui.Rect(room.x, room.y, room.width - width, room.height)
