@@ -15,6 +15,7 @@ from shapegen.cli.options import Unit, Up
 if TYPE_CHECKING:
     from shapegen.fields.field_surface import SurfaceOptions
     from shapegen.scene import Scene
+    from shapegen.view.latents import Latents
 
 BACKENDS = ("image", "open3d", "web")
 
@@ -87,14 +88,14 @@ def view(
         Path | None, typer.Option("--html", help="Write a page to turn them on instead.")
     ] = None,
     walk: Annotated[
-        bool, typer.Option("--walk", help="Of html and web: every PATH is one shape that moves.")
+        bool, typer.Option("--walk", help="Of all but image: every PATH is one shape that moves.")
     ] = False,
     turntable: Annotated[
         Path | None,
         typer.Option("--turntable", help="Write all sides instead: .gif, .mp4 or a folder."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="Of web: sliders through this model's latents.")
+        str | None, typer.Option("--model", help="Of open3d and web: sliders through its latents.")
     ] = None,
     host: Annotated[
         str, typer.Option("--host", help="Of web: 0.0.0.0 lets others look, and move things.")
@@ -105,13 +106,21 @@ def view(
     """Show shapes: as a picture, in a window, in a browser, or on a page."""
     if backend not in BACKENDS:
         raise ValueError(f"unknown backend {backend!r}; accepted: {', '.join(BACKENDS)}")
-    if not paths and not (backend == "web" and model is not None):
-        raise ValueError("nothing to view: give files of shapes, or a --model to --backend web")
+    if not paths and not (backend in ("web", "open3d") and model is not None):
+        raise ValueError(
+            "nothing to view: give files of shapes, or a --model to --backend web or open3d"
+        )
     paths = paths or []
-    if html is not None or backend == "web":
+    if html is not None or (turntable is None and backend != "image"):
         shapes, names = _walks({path: scenes_of(path) for path in paths}, walk=walk)
         if html is None:
-            _serve(shapes[:limit], names[:limit], model=model, host=host, port=port)
+            latents = None if model is None else _latents(model)
+            if backend == "web":
+                _serve(shapes[:limit], names[:limit], latents, host=host, port=port)
+                return
+            from shapegen.view.desktop import open_window
+
+            open_window(shapes[:limit], names=names[:limit], latents=latents)
             return
         from shapegen.view import write_html
 
@@ -126,15 +135,11 @@ def view(
 
         write_turntable(side_by_side(scenes), turntable)
         typer.echo(f"{len(scenes)} shapes in {turntable}")
-    elif backend == "image":
+    else:
         from shapegen.cli.pictures import write_sheet
 
         write_sheet(scenes, out, size=512 if len(scenes) == 1 else 192)
         typer.echo(f"{len(scenes)} shapes in {out}")
-    else:
-        from shapegen.view import show
-
-        show(scenes)
 
 
 def _walks(
@@ -153,24 +158,26 @@ def _walks(
     return shapes, names
 
 
+def _latents(model: str) -> Latents:
+    from shapegen.base import LatentModel
+    from shapegen.view.latents import latents_of
+
+    loaded = shapegen.load(model)
+    if not isinstance(loaded, LatentModel):
+        raise ValueError(f"{loaded.name} has no latents to move along")
+    return latents_of(loaded)
+
+
 def _serve(
     shapes: Sequence[Sequence[Scene]],
     names: Sequence[str],
+    latents: Latents | None,
     *,
-    model: str | None,
     host: str,
     port: int,
 ) -> None:
-    from shapegen.base import LatentModel
-    from shapegen.view.latents import latents_of
     from shapegen.view.web import WebViewer
 
-    latents = None
-    if model is not None:
-        loaded = shapegen.load(model)
-        if not isinstance(loaded, LatentModel):
-            raise ValueError(f"{loaded.name} has no latents to move along")
-        latents = latents_of(loaded)
     viewer = WebViewer(shapes, names=names, latents=latents, host=host, port=port)
     typer.echo(f"open {viewer.address} (Ctrl-C ends)")
     try:

@@ -6,6 +6,7 @@ from shapegen.formats.picture import Style, scene_camera, thumbnail
 from shapegen.formats.png import write_png
 from shapegen.formats.turntables import turntable, write_turntable
 from shapegen.view.animation import animation_frames, write_animation
+from shapegen.view.desktop import show
 from shapegen.view.gallery import Animation, Pairs, Pictures, Table, write_gallery
 from shapegen.view.plots import (
     curves,
@@ -16,7 +17,6 @@ from shapegen.view.plots import (
     write_scatter,
 )
 from shapegen.view.sheets import contact_sheet, pair_sheet, thumbnails
-from shapegen.view.window import show
 
 __all__ = [
     "Animation",

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from shapegen.formats.walks import Walk
 from shapegen.scene import Boxes, Node, Primitive, Scene, positions
+from shapegen.view.relations import Relation, colors_by_relation
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-Coloring = Literal["semantics", "instance", "level"]
+Coloring = Literal["semantics", "instance", "level", "relation"]
 COLORINGS: tuple[Coloring, ...] = get_args(Coloring)
 
 LEVEL_COLORS = np.array(
@@ -40,6 +41,9 @@ class Arrangement:
 
     shown: NDArray[np.bool_]
     """``(nodes,)``: whose box is drawn."""
+    there: NDArray[np.bool_]
+    """``(nodes,)``: what can be told apart: not hidden, not gone, not inside a group that is
+    shown as one."""
     centers: Float
     """``(nodes, 3)`` of the nodes' boxes, or of what lies below them."""
     sizes: Float
@@ -52,6 +56,10 @@ class Arrangement:
     """``(nodes,)``: the node whose colour and name a node has: itself, or a group above it."""
     others: tuple[tuple[int, Primitive, Float], ...]
     """Node, what it draws and how far that is moved, for all that are no boxes."""
+
+    def rows(self) -> Float:
+        """The boxes that are drawn ``(shown, 12)``."""
+        return _rows(self.centers[self.shown], self.sizes[self.shown], self.turns[self.shown])
 
 
 class Arranger:
@@ -137,6 +145,7 @@ class Arranger:
         ]
         return Arrangement(
             shown=shown,
+            there=drawn & (amount > 0) & (owners == np.arange(len(owners))),
             centers=centers + offsets[owners],
             sizes=sizes,
             turns=turns,
@@ -158,12 +167,12 @@ class Arranger:
             node = self.nodes[number]
             primitive = drawn.get(number)
             if found.shown[number]:
-                row = _box(found.centers[number], found.sizes[number], found.turns[number])
-                primitive = Boxes(row[None])
+                one = slice(number, number + 1)
+                primitive = Boxes(_rows(found.centers[one], found.sizes[one], found.turns[one]))
             nodes.append(replace(node, parent=place.get(node.parent, -1), primitive=primitive))
         return Scene(tuple(nodes))
 
-    def relations(self) -> list[tuple[str, int, int]]:
+    def relations(self) -> list[Relation]:
         """Kind and the two nodes of every relation among parts."""
         numbers = {node.name: number for number, node in enumerate(self.nodes)}
         found = {
@@ -232,14 +241,16 @@ class Arranger:
             return LEVEL_COLORS[self.levels % len(LEVEL_COLORS)]
         if coloring == "instance":
             return np.array([_hue(node.extras.get("instance", 0)) for node in self.nodes])
+        if coloring == "relation":
+            return colors_by_relation(len(self.nodes), self.relations())
         return self._own
 
 
-def _box(center: Float, size: Float, turn: Float) -> Float:
-    w, x, y, z = turn
-    right = [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)]
-    up = [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)]
-    return np.concatenate([center, size, right, up])
+def _rows(centers: Float, sizes: Float, turns: Float) -> Float:
+    w, x, y, z = turns.T
+    right = np.stack([1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)], axis=1)
+    up = np.stack([2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)], axis=1)
+    return np.concatenate([centers, sizes, right, up], axis=1)
 
 
 def _mixed(values: Float, first: int, second: int, share: float) -> Float:

@@ -17,6 +17,8 @@ Float = NDArray[np.float64]
 
 DRAWS = 1024
 """Latents of the prior that the directions are found in."""
+REACH = 3.0
+"""Standard deviations that a slider goes to either side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,30 @@ class Latents:
     """``(k, d)``: unit vectors that the sliders go along."""
     spread: Float
     """``(k,)``: a standard deviation along each."""
+
+
+class Explorer:
+    """A place among the latents: a draw of the prior, and steps from it along the directions.
+
+    Args:
+        latents: Of a model.
+    """
+
+    def __init__(self, latents: Latents) -> None:
+        self.latents = latents
+        self.steps = np.zeros(len(latents.spread))
+        """``(k,)`` in standard deviations, to be set."""
+        self._start = latents.draw()
+
+    def resample(self) -> None:
+        """Start from another draw, without steps."""
+        self._start = self.latents.draw()
+        self.steps[:] = 0.0
+
+    def scene(self) -> Scene:
+        """What lies at this place."""
+        moved = (self.steps * self.latents.spread) @ self.latents.directions
+        return self.latents.decode(self._start + moved)
 
 
 def latents_of(model: LatentModel, *, count: int = 8, seed: int = 0) -> Latents:

@@ -9,21 +9,15 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shapegen.formats.walks import walk_of
 from shapegen.scene import Scene
-from shapegen.view.arrangement import COLORINGS, Arranger
-from shapegen.view.latents import Latents
+from shapegen.view.arrangement import COLORINGS
+from shapegen.view.latents import REACH, Latents
+from shapegen.view.state import FPS, ViewerState, room_of
 from shapegen.view.web_drawing import Drawing
-
-Float = NDArray[np.float64]
 
 LOCAL = "127.0.0.1"
 """The address that only this machine reaches; elsewhere: ``ssh -L 8080:localhost:8080 HOST``."""
-FPS = 12.0
-REACH = 3.0
-"""Standard deviations that a latent slider goes to either side."""
 
 
 class WebViewer:
@@ -52,21 +46,11 @@ class WebViewer:
         host: str = LOCAL,
         port: int = 8080,
     ) -> None:
-        if not walks and latents is None:
-            raise ValueError("the viewer needs at least one shape or a model; got none")
+        self.state = ViewerState(walks, names=names, latents=latents)
         viser = _imported()
         self._lock = threading.RLock()
-        self._latents = latents
         self.sliders: list[Any] = []
         self.ticks: list[Any] = []
-        self._latent = None if latents is None else latents.draw()
-        self._arrangers = [Arranger(walk_of(walk)) for walk in walks]
-        self._names = list(names) or [f"shape {number + 1}" for number in range(len(walks))]
-        if latents is not None:
-            self._arrangers.insert(0, self._decoded(latents))
-            self._names.insert(0, "model")
-        self._shape = 0
-        self._hidden: set[int] = set()
         self._drawing: Drawing | None = None
         self._busy = False
         self.server = viser.ViserServer(host=host, port=port or _free_port(host), verbose=False)
@@ -87,31 +71,25 @@ class WebViewer:
     def run(self, stop: threading.Event | None = None) -> None:
         """Play walks until ``stop`` is set, or for ever."""
         stop = stop or threading.Event()
-        way, before = 1.0, time.monotonic()
+        before = time.monotonic()
         while not stop.wait(0.5 / FPS):
             now = time.monotonic()
             elapsed, before = now - before, now
-            last = self._arranger.walk.frames - 1
-            if not self.playing.value or last < 1:
-                continue
-            at = float(self.frame.value) + way * FPS * elapsed
-            # There and back: the loop has no jump.
-            if not 0 <= at <= last:
-                way = -way
-            self.frame.value = min(max(at, 0.0), float(last))
+            with self._lock:
+                self.state.playing = bool(self.playing.value)
+                moves = self.state.advance(elapsed)
+            if moves:
+                self.frame.value = self.state.time
 
     def close(self) -> None:
         """Stop serving."""
         self.server.stop()
 
-    @property
-    def _arranger(self) -> Arranger:
-        return self._arrangers[self._shape]
-
     def _controls(self) -> None:
         gui = self.server.gui
-        self.shape = gui.add_dropdown("Shape", self._names, visible=len(self._names) > 1)
-        self.shape.on_update(lambda _: self._choose(self._names.index(self.shape.value)))
+        names = self.state.names
+        self.shape = gui.add_dropdown("Shape", names, visible=len(names) > 1)
+        self.shape.on_update(lambda _: self._choose(names.index(self.shape.value)))
         self.frame = gui.add_slider("Frame", 0.0, 1.0, 0.01, 0.0)
         self.playing = gui.add_checkbox("Play", False)
         self.explode = gui.add_slider("Explode", 0.0, 2.0, 0.02, 0.0)
@@ -123,8 +101,8 @@ class WebViewer:
         self.picked = gui.add_markdown("Click a part for its name.")
         gui.add_button("Save GLB").on_click(lambda event: self._save_glb(event.client))
         gui.add_button("Save picture").on_click(lambda event: self._save_picture(event.client))
-        if self._latents is not None:
-            self._latent_controls(self._latents)
+        if self.state.explorer is not None:
+            self._latent_controls(self.state.explorer.latents)
         self._parts = gui.add_folder("Parts", expand_by_default=False)
 
     def _latent_controls(self, latents: Latents) -> None:
@@ -140,57 +118,52 @@ class WebViewer:
         self.resample.on_click(lambda _: self._resample())
 
     def _resample(self) -> None:
-        assert self._latents is not None
         with self._lock:
-            self._latent = self._latents.draw()
+            self.state.resample()
             self._busy = True  # the sliders that go back must not decode one by one
             for slider in self.sliders:
                 slider.value = 0.0
             self._busy = False
-            self._decode()
+            self._show_model()
 
     def _decode(self) -> None:
-        assert self._latents is not None
         with self._lock:
-            if self._busy:
-                return
-            self._arrangers[0] = self._decoded(self._latents)
-            if self._shape == 0:
-                self._choose(0)
-            else:
-                self.shape.value = self._names[0]
+            if not self._busy:
+                self.state.slide([float(slider.value) for slider in self.sliders])
+                self._show_model()
 
-    def _decoded(self, latents: Latents) -> Arranger:
-        assert self._latent is not None
-        steps = np.array([slider.value for slider in self.sliders])
-        moved = (steps * latents.spread[: len(steps)]) @ latents.directions[: len(steps)]
-        return Arranger(walk_of([latents.decode(self._latent + moved)]))
+    def _show_model(self) -> None:
+        name = self.state.names[0]
+        if self.shape.value == name:
+            self._choose(0)
+        else:
+            self.shape.value = name
 
     def _choose(self, number: int) -> None:
         """Show another shape: the controls fit it, all its parts are there."""
         with self._lock, self.server.atomic():
-            self._shape = number
-            self._hidden.clear()
-            frames, depth = self._arranger.walk.frames, self._arranger.depth
+            self.state.choose(number)
+            frames, depth = self.state.last + 1, self.state.depth
             self._busy = True
             self.frame.max = float(max(frames - 1, 1))
-            self.frame.value = min(float(self.frame.value), float(frames - 1))
+            self.frame.value = self.state.time
             self.frame.visible = self.playing.visible = frames > 1
             self.level.max = max(depth, 1)
             self.level.value = depth
             self.level.visible = depth > 0
-            self.relations.visible = bool(self._arranger.relations())
+            self.relations.visible = bool(self.state.arranger.relations())
             self._list_parts()
             self._busy = False
             if self._drawing is not None:
                 self._drawing.clear()
-            self._drawing = Drawing(self.server.scene, self._arranger, self._pick)
+            self._drawing = Drawing(self.server.scene, self.state.arranger, self._pick)
             self.redraw()
 
     def _list_parts(self) -> None:
+        arranger = self.state.arranger
         names = [
             "\u2003" * int(level) + node.name
-            for level, node in zip(self._arranger.levels, self._arranger.nodes, strict=True)
+            for level, node in zip(arranger.levels, arranger.nodes, strict=True)
         ]
         # A latent slider often changes places only: the list then stays as it is.
         if names == [tick.label for tick in self.ticks]:
@@ -208,7 +181,7 @@ class WebViewer:
 
     def _hide(self, number: int, shown: bool) -> None:
         with self._lock:
-            (self._hidden.discard if shown else self._hidden.add)(number)
+            self.state.hide(number, not shown)
             self.redraw()
 
     def redraw(self) -> None:
@@ -216,22 +189,20 @@ class WebViewer:
         with self._lock:
             if self._busy or self._drawing is None:
                 return
-            arrangement = self._arranger.at(
-                min(float(self.frame.value), self._arranger.walk.frames - 1),
-                explode=float(self.explode.value),
-                level=int(self.level.value),
-                coloring=self.coloring.value,
-                hidden=self._hidden,
-            )
+            self.state.set_time(float(self.frame.value))
+            self.state.set_explode(float(self.explode.value))
+            self.state.set_level(int(self.level.value))
+            self.state.coloring = self.coloring.value
+            (picture,) = self.state.pictures()
             with self.server.atomic():
                 self._drawing.draw(
-                    arrangement,
+                    picture.arrangement,
                     own_colors=self.coloring.value == "semantics",
                     relations=bool(self.relations.value),
                 )
 
     def _pick(self, number: int) -> None:
-        node = self._arranger.nodes[number]
+        node = self.state.arranger.nodes[number]
         self.picked.content = (
             f"**{_plain(node.name)}**  \n{_plain(str(node.extras.get('label', '')))}"
         )
@@ -241,8 +212,7 @@ class WebViewer:
 
         if client is not None:
             with self._lock:
-                last = self._arranger.walk.frames - 1
-                scene = self._arranger.scene(min(float(self.frame.value), last))
+                scene = self.state.export()
             client.send_file_download("shape.glb", glb_bytes(scene))
 
     def _save_picture(self, client: Any) -> None:
@@ -253,7 +223,7 @@ class WebViewer:
             client.send_file_download("shape.png", png_bytes(np.asarray(pixels)[..., :3]))
 
     def _frame_camera(self) -> None:
-        low, high = self._arranger.walk.scene().bounds()
+        low, high = room_of(self.state.arranger)
         reach = float(np.linalg.norm(high - low))
         target = 0.5 * (low + high)
         camera = self.server.initial_camera

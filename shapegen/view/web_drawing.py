@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shapegen.core import boxes as box_algebra
-from shapegen.scene import Image, Node, Points, Primitive, face_colors, part_mesh
+from shapegen.scene import Image, Points
 from shapegen.view.arrangement import Arrangement, Arranger
-
-_KIND_COLORS = {"ADJ": (90, 90, 96), "ROT_SYM": (217, 77, 64), "TRANS_SYM": (51, 153, 90)}
-_OTHER_COLOR = (64, 115, 217)
+from shapegen.view.pieces import Piece, pieces
+from shapegen.view.relations import relation_lines
+from shapegen.view.state import image_size
 
 
 class Drawing:
@@ -31,7 +30,7 @@ class Drawing:
         self._arranger = arranger
         self._picked = picked
         self._handles: dict[str, Any] = {}
-        self._looks: dict[str, Any] = {}
+        self._drawn: dict[str, Piece] = {}
 
     def draw(self, arrangement: Arrangement, *, own_colors: bool, relations: bool) -> None:
         """Bring the scene to an arrangement."""
@@ -45,7 +44,7 @@ class Drawing:
         for handle in self._handles.values():
             handle.remove()
         self._handles.clear()
-        self._looks.clear()
+        self._drawn.clear()
 
     def _clicked(self, number: int) -> None:
         self._picked(int(self._owners[number]))
@@ -73,53 +72,42 @@ class Drawing:
         self._handles["boxes"] = made
 
     def _others(self, arrangement: Arrangement, *, own_colors: bool) -> None:
-        wanted: dict[str, Any] = {}
-        for number, primitive, offset in arrangement.others:
-            key = f"part_{number}"
-            own = own_colors and arrangement.owners[number] == number
-            shade = None if own else _bytes(arrangement.colors[number])
-            look = (id(primitive), None if shade is None else tuple(shade.tolist()))
+        wanted: dict[str, Piece] = {}
+        for piece in pieces(self._arranger, arrangement, own_colors=own_colors):
+            key = f"part_{piece.number}"
             # What was drawn and looks as it did is only moved.
-            if self._looks.get(key) != look:
-                self._handles[key] = self._added(key, number, primitive, shade)
-                self._looks[key] = look
-            self._handles[key].position = tuple(offset)
-            wanted[key] = self._handles[key]
-        for key in self._looks.keys() - wanted.keys():
+            if not piece.looks_like(self._drawn.get(key)):
+                self._handles[key] = self._added(key, piece)
+            self._handles[key].position = tuple(piece.offset)
+            wanted[key] = piece
+        for key in self._drawn.keys() - wanted.keys():
             self._handles.pop(key).remove()
-            del self._looks[key]
+        self._drawn = wanted
 
-    def _added(
-        self, key: str, number: int, primitive: Primitive, shade: NDArray[np.uint8] | None
-    ) -> Any:
+    def _added(self, key: str, piece: Piece) -> Any:
         """Draw a part in one colour, or in its own."""
-        node = replace(self._arranger.nodes[number], primitive=primitive)
+        primitive = piece.primitive
         if isinstance(primitive, Points):
-            return self._cloud(key, primitive, node, shade)
+            return self._cloud(key, piece.cloud())
         if isinstance(primitive, Image):
-            height, width, channels = primitive.pixels.shape
-            pixels = primitive.pixels.repeat(3, axis=2) if channels == 1 else primitive.pixels
-            side = max(height, width)
-            return self._scene.add_image(key, pixels, width / side, height / side)
+            pixels = primitive.pixels
+            pixels = pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels
+            return self._scene.add_image(key, pixels, *image_size(primitive))
         import trimesh
 
-        mesh = part_mesh(node)
-        colors = _bytes(face_colors(mesh, node))
-        if shade is not None:
-            colors = np.tile(shade, (len(mesh.faces), 1))
+        mesh = piece.mesh()
+        colors = _bytes(mesh.face_colors)
         solid = trimesh.Trimesh(mesh.vertices, mesh.faces, face_colors=colors, process=False)
         made = self._scene.add_mesh_trimesh(key, solid)
-        made.on_click(lambda _: self._clicked(number))
+        made.on_click(lambda _: self._clicked(piece.number))
         return made
 
-    def _cloud(self, key: str, cloud: Points, node: Node, shade: NDArray[np.uint8] | None) -> Any:
-        if shade is None:
-            shade = _bytes(node.color if cloud.colors is None else cloud.colors)
+    def _cloud(self, key: str, cloud: Points) -> Any:
         size = 0.006 * float(np.linalg.norm(np.ptp(cloud.positions, axis=0)))
         return self._scene.add_point_cloud(
             key,
             cloud.positions.astype(np.float32),
-            shade,
+            _bytes(cloud.colors),
             point_size=size,
             point_shape="circle",
         )
@@ -128,16 +116,16 @@ class Drawing:
         old = self._handles.pop("relations", None)
         if old is not None:
             old.remove()
-        found = self._arranger.relations() if shown else []
-        if found:
-            ends = np.array(
-                [[arrangement.centers[a], arrangement.centers[b]] for _, a, b in found]
-            )
-            shades = [[_KIND_COLORS.get(kind, _OTHER_COLOR)] * 2 for kind, _, _ in found]
+        if not shown:
+            return
+        ends, colors = relation_lines(
+            self._arranger.relations(), arrangement.centers, arrangement.there
+        )
+        if len(ends):
             self._handles["relations"] = self._scene.add_line_segments(
                 "relations",
                 ends.astype(np.float32),
-                np.array(shades, dtype=np.uint8),
+                _bytes(colors)[:, None].repeat(2, axis=1),
                 thickness=2.0,
                 thickness_units="screen",
             )

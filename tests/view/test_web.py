@@ -202,7 +202,7 @@ def test_clicks_name_parts_and_buttons_save(viewer: WebViewer) -> None:
 def test_the_command_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("viser", reason="viser is not installed")
     seen: list[list[str]] = []
-    monkeypatch.setattr(WebViewer, "run", lambda self: seen.append(self._names))
+    monkeypatch.setattr(WebViewer, "run", lambda self: seen.append(self.state.names))
     write_scene(frame(0), tmp_path / "a.glb")
     words = ["view", str(tmp_path / "a.glb"), "--backend", "web", "--port", "0"]
     done = CliRunner().invoke(app, [*words, "--model", "grass-furniture"])

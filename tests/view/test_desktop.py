@@ -1,0 +1,315 @@
+"""The desktop window: its controls with widgets of straw, and itself on a screen of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from shapegen.cli import app
+from shapegen.core import boxes as box_algebra
+from shapegen.formats import write_scene
+from shapegen.scene import Mesh, Points, Scene
+from shapegen.view import desktop
+from shapegen.view.arrangement import COLORINGS
+from shapegen.view.desktop_drawing import cloud, solid
+from shapegen.view.desktop_panel import Panel
+from shapegen.view.latents import Latents
+from shapegen.view.pieces import box_mesh
+from shapegen.view.state import ViewerState
+from tests.view.test_arrangement import frame
+
+ROOT = Path(__file__).resolve().parents[2]
+needs_open3d = pytest.mark.skipif(
+    importlib.util.find_spec("open3d") is None, reason="open3d is not installed"
+)
+
+
+class Straw:
+    """A widget that keeps what it is given, and acts when the test says so."""
+
+    SAVE = INT = DOUBLE = 0
+
+    def __init__(self, *given: Any) -> None:
+        self.given = given
+        self.children: list[Any] = []
+        self.act: Callable[..., None] = given[2] if len(given) == 3 else lambda *_: None
+        self.limits = (0.0, 1.0)
+        self.text = given[0] if given else ""
+
+    @property
+    def checkbox(self) -> Straw:
+        return self
+
+    def set_limits(self, low: float, high: float) -> None:
+        self.limits = (low, high)
+
+    def get_root_item(self) -> int:
+        return -1
+
+    def clear(self) -> None:
+        self.children.clear()
+
+    def add_child(self, child: Any) -> None:
+        self.children.append(child)
+
+    def add_item(self, *item: Any) -> int:
+        self.children.append(item)
+        return len(self.children) - 1
+
+    def _acts(self, act: Callable[..., None]) -> None:
+        self.act = act
+
+    set_on_checked = set_on_clicked = set_on_selection_changed = set_on_value_changed = _acts
+
+
+WIDGETS = (
+    "Button Checkbox CheckableTextTreeCell CollapsableVert Combobox Horiz Label Margins "
+    "ScrollableVert Slider TreeView VGrid"
+)
+
+
+def panel_of(state: ViewerState) -> Panel:
+    gui = SimpleNamespace(**dict.fromkeys(WIDGETS.split(), Straw))
+    window = SimpleNamespace(theme=SimpleNamespace(font_size=16))
+    panel = Panel(gui, window, state, {"Reset view": lambda: None}, lambda change: change())
+    panel.sync()
+    return panel
+
+
+def test_controls_act_on_the_state_and_follow_it() -> None:
+    state = ViewerState([[frame(0), frame(1)], [frame(0)]], names=["walk", "still"])
+    panel = panel_of(state)
+    assert panel.level.limits == (0, 2)
+    panel.explode.act(0.5)
+    panel.level.act(1.0)
+    panel.frame.act(0.25)
+    panel.coloring.act("relation", COLORINGS.index("relation"))
+    for tick in (panel.playing, panel.relations, panel.labels):
+        tick.act(True)
+    assert (state.explode, state.level, state.time) == (0.5, 1, 0.25)
+    assert (state.coloring, state.playing, state.relations, state.labels) == (
+        "relation",
+        True,
+        True,
+        True,
+    )
+    panel.shape.act("still", 1)
+    panel.sync()
+    assert panel.shape.selected_index == 1
+    assert not panel.frame.enabled
+    panel.compare.act(True)
+    panel.sync()
+    assert panel.compare.checked
+    assert panel.frame.enabled
+    assert panel.explode.double_value == 0.5
+
+
+def test_the_tree_of_parts_hides_and_names_them() -> None:
+    state = ViewerState([[frame(0), frame(1)], [frame(0)]])
+    panel = panel_of(state)
+    assert [(above, cell.text) for above, cell in panel.tree.children] == [
+        (-1, "all"),
+        (0, "left"),
+        (1, "a"),
+        (1, "b"),
+        (0, "right"),
+        (4, "cloud"),
+        (4, "late"),
+    ]
+    panel.ticks[1].act(False)
+    assert state.is_hidden(1)
+    panel.sync()
+    assert [tick.checked for tick in panel.ticks] == [True, False] + [True] * 5
+    panel.ticks[1].act(True)
+    assert not state.is_hidden(1)
+    panel.tree.act(5)
+    assert panel.picked.text == "cloud"
+    state.choose(1)
+    panel.sync()
+    assert len(panel.ticks) == len(panel.tree.children) == 6
+
+
+def test_latent_sliders_and_the_button_decode() -> None:
+    seen: list[float] = []
+
+    def decode(latent: np.ndarray) -> Scene:
+        seen.append(float(latent[1]))
+        return frame(0)
+
+    latents = Latents(decode, lambda: np.zeros(2), np.eye(2), np.array([1.0, 2.0]))
+    panel = panel_of(ViewerState([], latents=latents))
+    assert [slider.limits for slider in panel.latents] == [(-3.0, 3.0)] * 2
+    panel.latents[1].double_value = 1.5
+    panel.latents[1].act(1.5)
+    panel.resample.act()
+    panel.sync()
+    assert seen == [0, 3, 0]
+    assert panel.latents[1].double_value == 0
+
+
+@needs_open3d
+def test_geometries_are_those_of_the_scene() -> None:
+    o3d = pytest.importorskip("open3d", exc_type=Exception)
+    (picture,) = ViewerState([[frame(0)]]).pictures()
+    made = solid(o3d, box_mesh(picture.arrangement))
+    rows = [node.primitive.boxes[0] for node in frame(0).nodes if node.name in ("a", "b")]  # type: ignore[union-attr]
+    corners = box_algebra.corners(rows).reshape(-1, 3)
+    vertices = np.unique(np.asarray(made.vertices).round(9), axis=0)
+    np.testing.assert_allclose(vertices, np.unique(corners.round(9), axis=0))
+    np.testing.assert_array_equal(
+        np.asarray(made.vertex_colors), [[1, 0, 0]] * 36 + [[0, 0, 1]] * 36
+    )
+    # Seen from outside.
+    outwards = np.asarray(made.vertices) - np.repeat([[-3, 0, 0], [-1, 0, 0]], 36, axis=0)
+    assert ((np.asarray(made.vertex_normals) * outwards).sum(1) > 0).all()
+    mesh = solid(o3d, Mesh(np.eye(3), [[0, 1, 2]], face_colors=[[1, 0, 0]]))
+    np.testing.assert_array_equal(np.asarray(mesh.vertex_colors), [[1, 0, 0]] * 3)
+    points = cloud(o3d, Points(np.eye(3), np.eye(3)))
+    np.testing.assert_array_equal(np.asarray(points.points), np.eye(3))
+    np.testing.assert_array_equal(np.asarray(points.colors), np.eye(3))
+
+
+def test_nothing_to_show_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one shape"):
+        desktop.show([])
+    with pytest.raises(ValueError, match="no bounds"):
+        desktop.show(Scene())
+
+
+def test_without_open3d_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "open3d", None)
+    with pytest.raises(RuntimeError, match=r"pip install 'shapegen\[viewer\]'.*--backend web"):
+        desktop.show(frame(0))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
+def test_without_a_display_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "open3d", SimpleNamespace())
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(RuntimeError, match=r"DISPLAY is not set; .*--backend image"):
+        desktop.show(frame(0))
+    if desktop.ctypes.util.find_library("X11") is None:
+        pytest.skip("no X11 library here, so nothing tells whether a display can be opened")
+    monkeypatch.setenv("DISPLAY", ":987")
+    with pytest.raises(RuntimeError, match="':987' cannot be opened"):
+        desktop.show(frame(0))
+
+
+def test_the_command_and_the_script_open_walks_and_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[int, list[str], bool]] = []
+
+    def open_window(walks: Any, *, names: Any, latents: Any) -> None:
+        opened.append((len(walks), list(names), latents is not None))
+
+    monkeypatch.setattr(desktop, "open_window", open_window)
+    write_scene(frame(0), tmp_path / "a.glb")
+    words = ["view", str(tmp_path / "a.glb"), "--backend", "open3d"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    done = CliRunner().invoke(app, ["view", "--backend", "open3d", "--model", "grass-furniture"])
+    assert done.exit_code == 0, done.output
+    assert opened == [(1, ["a.glb"], False), (0, [], True)]
+    script = ROOT / "viewers" / "desktop.py"
+    monkeypatch.setattr(sys, "argv", [str(script), words[1], words[1], "--limit", "1"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(script), run_name="__main__")
+    assert ended.value.code == 0
+    assert opened[-1] == (1, ["a.glb"], False)
+
+
+WINDOW = """
+import json, sys, time
+from types import SimpleNamespace
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from shapegen.scene import Boxes, Node, Scene
+from shapegen.view.desktop import DesktopViewer
+from shapegen.view.state import ViewerState
+
+folder = Path(sys.argv[2])
+def box(x): return Boxes([[x, 0, 0, 1, 2, 1, 1, 0, 0, 0, 1, 0]])
+red = Node("red", 0, box(-1), (0.8, 0.1, 0.1))
+scene = Scene((Node("all"), red, Node("blue", 0, box(1), (0.1, 0.1, 0.8))))
+viewer = DesktopViewer(ViewerState([[scene]]), size=(480, 320))
+
+def shot(name):
+    path = folder / name
+    viewer.save_picture(path)
+    until = time.monotonic() + 200
+    while not path.exists() and time.monotonic() < until:
+        viewer.turn()
+    camera = viewer.widget.scene.camera
+    return (np.asarray(camera.get_projection_matrix(), float)
+            @ np.asarray(camera.get_view_matrix(), float)).tolist()
+
+matrices = [shot("first.png")]
+viewer.panel.explode.double_value = 0.5
+viewer._changed(lambda: viewer.state.set_explode(0.5))
+matrices.append(shot("apart.png"))
+viewer._pressed(SimpleNamespace(type=viewer._gui.KeyEvent.Type.DOWN, key=ord("l")))
+viewer.save_shape(folder / "shape.glb")
+viewer.window.close()
+while viewer.turn():
+    pass
+(folder / "told.json").write_text(json.dumps(
+    {"matrices": matrices, "labels": viewer.state.labels, "ticks": len(viewer.panel.ticks)}))
+"""
+
+
+@pytest.mark.slow
+@needs_open3d
+@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="no xvfb-run (apt install xvfb)")
+def test_the_window_shows_the_scene(tmp_path: Path) -> None:
+    from PIL import Image as pil
+
+    screen = ["xvfb-run", "-a", "-s", "-screen 0 640x480x24"]
+    command = [*screen, sys.executable, "-c", WINDOW, str(ROOT), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert told["labels"]
+    assert told["ticks"] == 3
+    assert (tmp_path / "shape.glb").stat().st_size > 500
+    for name, places, matrix in (
+        ("first.png", (-1.0, 1.0), told["matrices"][0]),
+        ("apart.png", (-1.5, 1.5), told["matrices"][1]),
+    ):
+        with pil.open(tmp_path / name) as opened:
+            pixels = np.asarray(opened.convert("RGB")).astype(float)
+        red, blue = pixels[..., 0], pixels[..., 2]
+        for place, strong in ((places[0], red - blue), (places[1], blue - red)):
+            seen, expected = strong > 40, silhouette(place, np.array(matrix), red.shape)
+            assert expected.mean() > 0.01
+            # The boxes do not hide one another from there by more than a little.
+            assert (seen & expected).sum() / (seen | expected).sum() > 0.85, (name, place)
+
+
+def silhouette(x: float, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Where a box of 1 x 2 x 1 at x is to be seen: the hull of its projected corners."""
+    from PIL import Image as pil
+    from PIL import ImageDraw
+    from scipy.spatial import ConvexHull
+
+    corners = box_algebra.corners([[x, 0, 0, 1, 2, 1, 1, 0, 0, 0, 1, 0]])[0]
+    clip = np.column_stack([corners, np.ones(8)]) @ matrix.T
+    flat = clip[:, :2] / clip[:, 3:]
+    points = 0.5 * (1 + flat * [1, -1]) * [shape[1], shape[0]]
+    canvas = pil.new("1", (shape[1], shape[0]))
+    hull = points[ConvexHull(points).vertices]
+    ImageDraw.Draw(canvas).polygon([tuple(point) for point in hull], fill=1)
+    return np.asarray(canvas)
