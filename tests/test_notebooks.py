@@ -113,7 +113,7 @@ def test_fields_as_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     look(shown, pictures=3, results=1)
     assert left["meshes"].watertight() == [True] * 3
     for found, true in zip(left["volumes"], left["expected"], strict=True):
-        # A little larger, as the text says, by the fog at the edge.
+        # Larger, as the text says: the level is met outside of the edge.
         assert true < found < 1.5 * true
     assert (tmp_path / "out/fields/rings.glb").is_file()
 
