@@ -262,8 +262,8 @@ def test_no_arguments_show_the_verbs() -> None:
 
 
 def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shapegen.cli.demo.COUNT", 4)
-    monkeypatch.setattr("shapegen.cli.demo.STEPS", 5)
+    monkeypatch.setattr("shapegen.cli.pages.COUNT", 4)
+    monkeypatch.setattr("shapegen.cli.pages.STEPS", 5)
     run("demo", "--out", tmp_path / "demo")
     page = (tmp_path / "demo" / "index.html").read_text()
     targets = re.findall(r'(?:src|href)="([^"#:]+)"', page)

@@ -66,7 +66,7 @@ def test_the_snippets_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_files_that_the_readme_names_are_there() -> None:
-    named = set(re.findall(r"(?:configs|viewers)/[\w/]+\.(?:yaml|py)", README))
+    named = set(re.findall(r"(?:configs|viewers)/[\w/]+\.(?:yaml|py|ipynb)", README))
     assert len(named) > 20
     assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
 

@@ -1,7 +1,9 @@
-"""The notebooks run from the first line to the last, and leave their pictures."""
+"""The notebooks run from the first line to the last, and leave and display their pictures."""
 
 from __future__ import annotations
 
+import ast
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -28,8 +30,93 @@ PICTURES = {
 ORDER = ("KL(q, p)", "JS(p, q)", "KL(p, q)")
 
 
+CELLS = ("structures", "points", "fields")
+"""Notebooks of cells, with text around them."""
+
+
 def test_every_notebook_is_run() -> None:
     assert {path.stem for path in NOTEBOOKS.glob("*.py")} == set(PICTURES)
+    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == set(CELLS)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_notebooks_are_kept_without_results(name: str) -> None:
+    document = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+    assert (document["nbformat"], document["nbformat_minor"]) == (4, 5)
+    cells = document["cells"]
+    assert len({cell["id"] for cell in cells}) == len(cells)
+    assert {cell["cell_type"] for cell in cells} == {"markdown", "code"}
+    assert cells[0]["cell_type"] == "markdown"
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert (cell["outputs"], cell["execution_count"]) == ([], None)
+
+
+def run_cells(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, Any], list[Any]]:
+    """Run the code cells one after the other: what they leave, and what they display."""
+    monkeypatch.chdir(folder)
+    document = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+    left: dict[str, Any] = {"__name__": "__main__"}
+    shown = []
+    for number, cell in enumerate(document["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        body = ast.parse("".join(cell["source"]), f"{name}, cell {number}").body
+        last = body.pop() if isinstance(body[-1], ast.Expr) else None
+        exec(compile(ast.Module(body, []), f"{name}, cell {number}", "exec"), left)
+        if last is not None:
+            assert isinstance(last, ast.Expr)
+            code = compile(ast.Expression(last.value), f"{name}, cell {number}", "eval")
+            shown.append(eval(code, left))
+    return left, [value for value in shown if value is not None]
+
+
+def look(shown: list[Any], pictures: int, results: int) -> None:
+    """Check that something is to be seen on what cells display."""
+    drawn = [value for value in shown if isinstance(value, Image.Image)]
+    rich = [value._repr_html_() for value in shown if not isinstance(value, Image.Image)]
+    assert (len(drawn), len(rich)) == (pictures, results)
+    assert all(np.asarray(picture.convert("RGB")).std() > 10 for picture in drawn)
+    assert all(cell.startswith("<iframe") for cell in rich)
+
+
+def test_structures_as_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left, shown = run_cells("structures", tmp_path, monkeypatch)
+    look(shown, pictures=2, results=2)
+    assert "SYM" in capsys.readouterr().out  # the relations that the text explains
+    piece, edited, again = left["piece"], left["edited"], left["again"]
+    for node in (left["part"], left["partner"]):
+        before, after = (tree.box[node, 3:6] for tree in (piece, edited))
+        wanted = np.where(before == before.max(), before, 2 * before)
+        np.testing.assert_allclose(after, wanted, rtol=1e-2)
+    assert again.label == edited.label
+    np.testing.assert_allclose(again.box, edited.box, atol=1e-5)
+    assert (tmp_path / "out/structures/walk.html").stat().st_size < 2e6
+
+
+def test_points_as_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, shown = run_cells("points", tmp_path, monkeypatch)
+    look(shown, pictures=2, results=1)
+    # The right code knows the chair; the wrong one is worse than knowing nothing.
+    assert left["own"] < left["gaussian"] - 1 < left["gaussian"] < left["swapped"]
+    assert left["gaussian"] == pytest.approx(4.257, abs=1e-3)
+    # Noise at first, the chair at last: points of a walk that keep their identity.
+    assert len(left["flow"]) == len(left["walk"]) == 8
+    assert (tmp_path / "out/points/flow.gif").is_file()
+
+
+def test_fields_as_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, shown = run_cells("fields", tmp_path, monkeypatch)
+    look(shown, pictures=3, results=1)
+    assert left["meshes"].watertight() == [True] * 3
+    for found, true in zip(left["volumes"], left["expected"], strict=True):
+        # Larger, as the text says: the level is met outside of the edge.
+        assert true < found < 1.5 * true
+    assert (tmp_path / "out/fields/rings.glb").is_file()
 
 
 def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> dict[str, Any]:

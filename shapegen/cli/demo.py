@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from shapegen.base import GenerativeModel
     from shapegen.view import Animation, Pictures
 
-COUNT, STEPS, SIZE = 24, 24, 224
-"""Samples, steps of the interpolation, and pixels of a picture."""
-ENDS = 8
-"""Samples among which the end of the interpolation is looked for."""
-
 
 @app.command()
 def demo(
@@ -30,6 +25,7 @@ def demo(
 ) -> None:
     """Draw from the shipped weights: GLB files, pictures, an interpolation and a page of all."""
     from shapegen.checkpoint import shipped
+    from shapegen.cli.pages import COUNT
     from shapegen.view import write_gallery
 
     names = shipped()
@@ -47,44 +43,31 @@ def demo(
 
 
 def _samples(model: GenerativeModel, name: str, folder: Path, seed: int) -> Pictures:
-    from shapegen.cli import draw
-    from shapegen.view import Pictures, contact_sheet, thumbnails, write_png
+    from shapegen.cli import draw, pages
+    from shapegen.view import contact_sheet, write_png
 
-    seeds = [draw.seed_of(seed, index) for index in range(COUNT)]
+    seeds = [draw.seed_of(seed, index) for index in range(pages.COUNT)]
     shapes = draw.samples(model, seeds)
     place = folder / name / "samples"
     names = draw.write_files(place, shapes, "glb", seeds=seeds, model=name, seed=seed)
-    images = thumbnails([shape.to_scene() for shape in shapes], SIZE)
-    write_png(contact_sheet(images), place / "contact.png")
     links = [f"{name}/samples/{file}" for file in names]
-    text = f"The first {COUNT} samples of seed {seed}, none picked."
-    return Pictures(f"{name}: samples", images, links=links, text=text)
+    section = pages.samples_section(name, shapes, seed, links)
+    write_png(contact_sheet(section.images), place / "contact.png")
+    return section
 
 
 def _walk(model: GenerativeModel, name: str, folder: Path, seed: int) -> list[Animation]:
-    """An interpolation from the first sample to the next with another number of parts."""
-    import torch
+    from shapegen.cli import draw, pages
+    from shapegen.view import write_animation
 
-    from shapegen.base import LatentModel
-    from shapegen.cli import draw
-    from shapegen.view import Animation, animation_frames, write_animation
-
-    if not isinstance(model, LatentModel):
+    walked = pages.walk(model, seed)
+    if walked is None:
         return []
-    seeds = [draw.seed_of(seed, index) for index in range(ENDS)]
-    with torch.no_grad():
-        ends = [draw.end_of_walk(model, str(one)) for one in seeds]
-        sizes = [len(model.decode(end[None], rng=draw.stream(0)).to_scene()) for end in ends]
-        other = next((i for i, size in enumerate(sizes) if size != sizes[0]), 1)
-        walk = model.interpolate(ends[0], ends[other], STEPS, rng=draw.stream(0))
-    shapes: list[Any] = draw.singles(walk)
-    scenes = [shape.to_scene() for shape in shapes]
     place = folder / name / "interpolation"
-    draw.write_files(place, shapes, "glb", model=name, a=seeds[0], b=seeds[other])
-    write_animation(scenes, place / "animation.gif", SIZE)
-    differs = ", whose structure differs," if sizes[other] != sizes[0] else ""
-    text = f"From sample 0 to sample {other}{differs} in {STEPS} steps."
-    return [Animation(f"{name}: interpolation", animation_frames(scenes, SIZE), text=text)]
+    first, last = walked.ends
+    draw.write_files(place, walked.shapes, "glb", model=name, a=first, b=last)
+    write_animation(walked.scenes, place / "animation.gif", pages.SIZE)
+    return [pages.walk_section(name, walked)]
 
 
 @app.command()

@@ -53,6 +53,13 @@ def evaluate(
     seed: Annotated[int, typer.Option("--seed", help="Of the first draw.")] = 0,
     features: Features = None,
     json_file: Json = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            help="Write a page: samples, interpolation, nearest training shapes, the figures.",
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Measure reconstruction and generation, with the floor and a baseline beside them."""
@@ -64,6 +71,15 @@ def evaluate(
         loaded, trained_on, held_out, draws=draws, n=n, seed=seed, features=features
     )
     report(result, evaluation_table, json_file)
+    if html is not None:
+        from shapegen.cli.pages import evaluation_page
+        from shapegen.view import write_gallery
+
+        sections = evaluation_page(loaded, result, trained_on, held_out, seed=seed)
+        text = f"Measured by “shapegen evaluate {model}”, shapegen {shapegen.__version__}."
+        write_gallery(html, sections, title=loaded.name, text=text)
+        # Where the figures go to stdout, nothing else may.
+        typer.echo(f"page: {html}", err=True)
 
 
 @app.command()

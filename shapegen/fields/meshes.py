@@ -143,6 +143,12 @@ class Meshes(Sequence["trimesh.Trimesh"]):
             ]
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook displays: the surfaces to turn."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(self)
+
     def write(self, path: str | Path) -> None:
         """Write one file, or one a mesh into a folder: whatever a scene is written as."""
         write_batch(

@@ -200,6 +200,12 @@ class RadianceFields:
 
         return fields_scene(self)
 
+    def _repr_html_(self) -> str:
+        """What a notebook displays: a picture of every field."""
+        from shapegen.formats.html import notebook_html
+
+        return notebook_html(self)
+
     def write(self, path: str | Path) -> None:
         """Write pictures; the extension says the format, and a folder gets a file a field."""
         from shapegen.fields.radiance_files import write_fields

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shapegen.formats.relations import related_groups, relations_of
 from shapegen.formats.walks import Track, Walk
 from shapegen.scene import Image, Mesh, Points, Primitive, part_mesh, positions
 
@@ -47,14 +48,15 @@ def walk_document(walk: Walk, name: str, arrays: Arrays) -> dict[str, Any]:
     """Describe a shape and its frames; its numbers go to ``arrays``."""
     low, high = _bounds(walk)
     tracks = [_node(track, walk.frames, low, high, arrays) for track in walk.tracks]
-    numbers = {track.node.name: number for number, track in enumerate(walk.tracks)}
+    for node, group in zip(tracks, related_groups(walk), strict=True):
+        node["related"] = group
     return {
         "name": name,
         "frames": walk.frames,
         "low": low.tolist(),
         "high": high.tolist(),
         "nodes": tracks,
-        "relations": _relations(walk, numbers),
+        "relations": [list(each) for each in relations_of(walk)],
     }
 
 
@@ -162,13 +164,3 @@ def _matched(primitives: tuple[Primitive | None, ...]) -> bool:
         moved += float(np.linalg.norm(after - before, axis=1).sum())
         shuffled += float(np.linalg.norm(np.roll(after, 1, axis=0) - before, axis=1).sum())
     return moved < 0.3 * shuffled
-
-
-def _relations(walk: Walk, numbers: Mapping[str, int]) -> list[list[Any]]:
-    found: dict[tuple[str, int, int], None] = {}
-    for track in walk.tracks:
-        for entry in track.node.extras.get("relations", ()):
-            a, b = numbers.get(entry["a"]), numbers.get(entry["b"])
-            if a is not None and b is not None:
-                found[(str(entry["kind"]), a, b)] = None
-    return [list(each) for each in found]

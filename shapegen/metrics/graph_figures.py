@@ -135,11 +135,30 @@ class GraphMetrics:
         return figures
 
     def _similarity(self, name: str, a: Array, b: Array) -> Array:
-        if name == "mmd-orbit":
-            distance = _distances(a, b, 2.0)
-        else:
-            distance = histogram_distances(a, b, width=BIN_WIDTHS[name], kernel=self.kernel)
-        return np.asarray(np.exp(-(distance**2) / (2 * SIGMAS[name] ** 2)))
+        return np.asarray(np.exp(-0.5 * _in_sigmas(name, a, b, self.kernel) ** 2))
+
+
+def graph_distances(a: Graphs, b: Graphs, *, kernel: Kernel = "emd") -> Array:
+    """Distances ``(n, m)`` of graphs by what their nodes are like.
+
+    The root of the summed squares of the three distances behind :data:`METRICS`, each in units of
+    its sigma: minus half its square is the logarithm of the product of the three kernels. Graphs
+    of nodes that are alike, such as cycles of two lengths, are at distance 0.
+
+    Args:
+        a: At least one graph.
+        b: The same.
+        kernel: Of the histograms.
+    """
+    squares = [_in_sigmas(name, of(a), of(b), kernel) ** 2 for name, of in FEATURES.items()]
+    return np.asarray(np.sqrt(np.sum(squares, axis=0)))
+
+
+def _in_sigmas(name: str, a: Array, b: Array, kernel: Kernel) -> Array:
+    """Distances of features in units of the kernel's sigma."""
+    if name == "mmd-orbit":
+        return _distances(a, b, 2.0) / SIGMAS[name]
+    return histogram_distances(a, b, width=BIN_WIDTHS[name], kernel=kernel) / SIGMAS[name]
 
 
 def _distances(a: Array, b: Array, norm: float) -> Array:

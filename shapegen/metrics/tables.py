@@ -11,6 +11,9 @@ SMALL = 0.1
 if TYPE_CHECKING:
     from rich.table import Table
 
+Sections = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""``sections[section][column][row]``."""
+
 
 def comparison_table(result: Mapping[str, Any]) -> Table:
     """What :func:`shapegen.metrics.compare` returned; columns without figures are left out."""
@@ -36,13 +39,19 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
 
 def evaluation_table(result: Mapping[str, Any]) -> Table:
     """What :func:`shapegen.metrics.evaluate` returned: a row a figure, a column a rival."""
+    title, sections = evaluation_sections(result)
+    return _table(title, sections, _features(result["settings"]))
+
+
+def evaluation_sections(result: Mapping[str, Any]) -> tuple[str, Sections]:
+    """The same as a title and the figures of every section: ``sections[section][column][row]``."""
     settings, metrics = result["settings"], result["metrics"]
     if "reconstruction" in result:
-        return _cloud_table(result)
+        return _cloud_sections(result)
     if "novelty" in result:
-        return _graph_table(result)
+        return _graph_sections(result)
     if settings.get("shapes") == "voxels":
-        return _voxel_table(result)
+        return _voxel_sections(result)
     generation = {name: metrics[name] for name in (*result["floor"], "finite_share")}
     reconstructed = {name: value for name, value in metrics.items() if name not in generation}
     title = (
@@ -70,10 +79,10 @@ def evaluation_table(result: Mapping[str, Any]) -> Table:
             "data": result["structures"]["data"],
         },
     }
-    return _table(title, sections)
+    return title, sections
 
 
-def _cloud_table(result: Mapping[str, Any]) -> Table:
+def _cloud_sections(result: Mapping[str, Any]) -> tuple[str, Sections]:
     settings = result["settings"]
     measured = (
         f"{settings['points']} points, preset {settings['preset']}"
@@ -96,11 +105,10 @@ def _cloud_table(result: Mapping[str, Any]) -> Table:
         "memorisation": {"model": result["memorisation"]},
         "model": {"model": result["model"]},
     }
-    shown = {name: each for name, each in sections.items() if any(each.values())}
-    return _table(title, shown, _features(settings))
+    return title, _with_figures(sections)
 
 
-def _voxel_table(result: Mapping[str, Any]) -> Table:
+def _voxel_sections(result: Mapping[str, Any]) -> tuple[str, Sections]:
     settings = result["settings"]
     title = (
         f"{settings['samples']} samples against {settings['reference']} of voxels, distance: "
@@ -114,13 +122,13 @@ def _voxel_table(result: Mapping[str, Any]) -> Table:
         "memorisation": {"model": result["memorisation"]},
         "model": {"model": result["model"]},
     }
-    return _table(title, {name: each for name, each in sections.items() if any(each.values())})
+    return title, _with_figures(sections)
 
 
 _SIDES = (("model", "samples"), ("data", "data"))
 
 
-def _graph_table(result: Mapping[str, Any]) -> Table:
+def _graph_sections(result: Mapping[str, Any]) -> tuple[str, Sections]:
     settings = result["settings"]
     title = (
         f"{settings['samples']} graphs against {settings['reference']} held out, preset "
@@ -138,7 +146,7 @@ def _graph_table(result: Mapping[str, Any]) -> Table:
         },
         "model": {"model": result["model"]},
     }
-    return _table(title, {name: each for name, each in sections.items() if any(each.values())})
+    return title, _with_figures(sections)
 
 
 def _ends(intervals: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
@@ -163,11 +171,11 @@ def _features(settings: Mapping[str, Any]) -> str | None:
     )
 
 
-def _table(
-    title: str,
-    sections: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    caption: str | None = None,
-) -> Table:
+def _with_figures(sections: Sections) -> Sections:
+    return {name: each for name, each in sections.items() if any(each.values())}
+
+
+def _table(title: str, sections: Sections, caption: str | None = None) -> Table:
     from rich.table import Table
 
     table = Table(title=title, caption=caption)
@@ -179,12 +187,13 @@ def _table(
         table.add_section()
         table.add_row(f"[bold]{heading}[/bold]")
         for name in dict.fromkeys(name for figures in section.values() for name in figures):
-            cells = [_cell(section.get(column, {}).get(name, "")) for column in columns]
+            cells = [cell(section.get(column, {}).get(name, "")) for column in columns]
             table.add_row(name, *cells)
     return table
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A figure as text; ``-`` where it does not exist."""
     if value is None:
         return "-"
     if isinstance(value, str | int):

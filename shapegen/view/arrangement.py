@@ -14,9 +14,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from shapegen.formats.relations import Relation, related_groups, relations_of
 from shapegen.formats.walks import Walk
 from shapegen.scene import Boxes, Node, Primitive, Scene, positions
-from shapegen.view.relations import Relation, colors_by_relation
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -33,6 +33,9 @@ LEVEL_COLORS = np.array(
         [0.851, 0.455, 0.247],
     ]
 )
+
+UNRELATED = (0.72, 0.74, 0.77)
+"""Of parts without a symmetry, where symmetries have the colours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +95,7 @@ class Arranger:
                 self._turns[:, number] = track.turns()
         self._place_the_rest()
         self._own = self._own_colors()
+        self._groups = related_groups(walk)
 
     @property
     def depth(self) -> int:
@@ -116,7 +120,8 @@ class Arranger:
                 distance to that; 0 leaves all together.
             level: Groups at this level are drawn as one box, or their parts in one colour; None:
                 the parts themselves.
-            coloring: By what parts have their colours.
+            coloring: By what parts have their colours; by ``"relation"`` those that symmetries
+                relate have one (:func:`shapegen.formats.relations.related_groups`).
             hidden: Nodes that are not drawn, with all below them.
 
         Raises:
@@ -174,14 +179,7 @@ class Arranger:
 
     def relations(self) -> list[Relation]:
         """Kind and the two nodes of every relation among parts."""
-        numbers = {node.name: number for number, node in enumerate(self.nodes)}
-        found = {
-            (str(entry["kind"]), numbers[entry["a"]], numbers[entry["b"]]): None
-            for node in self.nodes
-            for entry in node.extras.get("relations", ())
-            if entry["a"] in numbers and entry["b"] in numbers
-        }
-        return list(found)
+        return relations_of(self.walk)
 
     def _place_the_rest(self) -> None:
         """Centres of nodes without a box: of their points, or the mean of what is below."""
@@ -242,7 +240,7 @@ class Arranger:
         if coloring == "instance":
             return np.array([_hue(node.extras.get("instance", 0)) for node in self.nodes])
         if coloring == "relation":
-            return colors_by_relation(len(self.nodes), self.relations())
+            return np.array([_hue(group) if group else UNRELATED for group in self._groups])
         return self._own
 
 
@@ -257,6 +255,6 @@ def _mixed(values: Float, first: int, second: int, share: float) -> Float:
     return (1.0 - share) * values[first] + share * values[second]
 
 
-def _hue(instance: int) -> tuple[float, float, float]:
+def _hue(number: int) -> tuple[float, float, float]:
     # Steps of the golden ratio: numbers that follow one another have hues far apart.
-    return colorsys.hls_to_rgb((0.11 + 0.61803398875 * instance) % 1.0, 0.55, 0.6)
+    return colorsys.hls_to_rgb((0.11 + 0.61803398875 * number) % 1.0, 0.55, 0.6)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shapegen.formats.atomic import replacing
 from shapegen.formats.gif import gif_bytes
+from shapegen.formats.html import source_digest
 from shapegen.formats.png import png_bytes
 
 Pixels = NDArray[np.uint8]
@@ -84,9 +85,15 @@ def write_gallery(
     """
     body = "\n".join(_section(section) for section in sections)
     intro = f"<p>{escape(text)}</p>" if text else ""
+    # Pictures of the page and its style are all that a browser may load.
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{source_digest(_STYLE)}'"
+    )
     page = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<header><h1>{escape(title)}</h1>{intro}</header>\n{body}\n</body>\n</html>\n"
     )

@@ -1,4 +1,4 @@
-"""Relations among parts as viewers draw them: a line each, and a colour by their kind."""
+"""Relations among parts as viewers draw them: a line each, in a colour by their kind."""
 
 from __future__ import annotations
 
@@ -7,39 +7,22 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
-Relation = tuple[str, int, int]
-"""Kind and the two nodes."""
+from shapegen.formats.relations import Relation
 
+Float = NDArray[np.float64]
 RELATION_COLORS = {
     "ADJ": (0.353, 0.353, 0.376),
     "REF_SYM": (0.251, 0.451, 0.851),
     "TRANS_SYM": (0.200, 0.600, 0.353),
     "ROT_SYM": (0.851, 0.302, 0.251),
 }
-"""Of a part with relations of several kinds the last one counts: symmetries before contact."""
 OTHER_COLOR = (0.600, 0.353, 0.702)
 """Of kinds that are not named."""
-ALONE_COLOR = (0.800, 0.800, 0.800)
-"""Of parts without relations."""
 
 
 def relation_color(kind: str) -> tuple[float, float, float]:
-    """The colour of a kind, of parts as of lines."""
+    """The colour of a kind."""
     return RELATION_COLORS.get(kind, OTHER_COLOR)
-
-
-def colors_by_relation(count: int, relations: Iterable[Relation]) -> Float:
-    """Colours ``(count, 3)`` of nodes by the relation that says most about them."""
-    order = list(RELATION_COLORS)
-    colors = np.tile(ALONE_COLOR, (count, 1))
-    ranks = np.full(count, -2)
-    for kind, a, b in relations:
-        rank = order.index(kind) if kind in order else -1
-        for node in (a, b):
-            if rank > ranks[node]:
-                ranks[node], colors[node] = rank, relation_color(kind)
-    return colors
 
 
 def relation_lines(

@@ -10,7 +10,7 @@ import pytest
 from shapegen.core import boxes as box_algebra
 from shapegen.formats.walks import walk_of
 from shapegen.scene import Boxes, Node, Points, Scene
-from shapegen.view.arrangement import Arranger
+from shapegen.view.arrangement import UNRELATED, Arranger
 
 
 def box(x: float, size: float = 1.0) -> list[float]:
@@ -88,6 +88,16 @@ def test_colours_tell_instances_and_levels_apart(arranger: Arranger) -> None:
     np.testing.assert_array_equal(level[2], level[3])
 
 
+def test_parts_that_a_symmetry_relates_have_one_colour() -> None:
+    edges = [{"kind": "ROT_SYM", "a": "a", "b": "b"}, {"kind": "ADJ", "a": "b", "b": "c"}]
+    parts = [Node(name, 0, Boxes([box(n)])) for n, name in enumerate("abc")]
+    scene = Scene((Node("all", extras={"relations": edges}), *parts))
+    a, b, c = Arranger(walk_of([scene])).at(coloring="relation").colors[1:]
+    np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(c, UNRELATED)
+    assert np.ptp(a) > 0.3  # a colour, and not the grey of the rest
+
+
 def test_a_scene_of_a_time_is_that_of_the_frame(arranger: Arranger) -> None:
     for step in (0, 1):
         found, expected = arranger.scene(step), frame(step)
@@ -106,7 +116,7 @@ def test_a_scene_of_a_time_is_that_of_the_frame(arranger: Arranger) -> None:
 def test_what_is_not_there_is_refused(arranger: Arranger) -> None:
     with pytest.raises(ValueError, match="from 0 to 1 frames; got 2"):
         arranger.at(2)
-    with pytest.raises(ValueError, match="semantics, instance, level"):
+    with pytest.raises(ValueError, match="semantics, instance, level, relation"):
         arranger.at(coloring="weight")  # type: ignore[arg-type]
 
 

@@ -24,6 +24,8 @@ from shapegen.structures.part_tree import PartTrees
 from tests.hand_made import chair
 from tests.view.browser import Watched, chromium
 
+PLACES = ((115, 245), (340, 265))
+"""Pixels of the left and of the right box."""
 NASTY = '</script ><img src=x onerror="document.title=1">'
 
 
@@ -111,6 +113,7 @@ def test_every_control_changes_the_picture(page: Watched) -> None:
         ("explode", 1, 0.1),
         ("colour", "instance", 0.02),
         ("colour", "level", 0.02),
+        ("colour", "relation", 0.02),
         ("level", 1, 0.02),
     ):
         page.set(name, value)
@@ -119,6 +122,21 @@ def test_every_control_changes_the_picture(page: Watched) -> None:
         before = after
     page.page.locator("#relations").check()
     assert changed(before, page.picture()) > 0
+
+
+def test_parts_that_a_symmetry_relates_have_one_colour(page: Watched) -> None:
+    def colours() -> tuple[np.ndarray, np.ndarray]:
+        picture = page.picture()
+        # Well inside the front faces of the two boxes, which face the same light.
+        left, right = (picture[y - 4 : y + 4, x - 4 : x + 4].mean((0, 1)) for x, y in PLACES)
+        return left, right
+
+    left, right = colours()
+    assert np.abs(left - right).max() > 20
+    page.set("colour", "relation")
+    left, right = colours()
+    assert np.abs(left - right).max() < 6
+    assert np.ptp(left) > 40
 
 
 def test_back_and_forth_gives_the_same_picture(page: Watched) -> None:

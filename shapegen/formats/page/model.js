@@ -4,6 +4,8 @@ const TYPES = { f4: Float32Array, u4: Uint32Array, u2: Uint16Array, u1: Uint8Arr
 const LEVEL_COLOURS = ['#5b4a8a', '#3b7ab0', '#2fa39a', '#7dbb57', '#e0b840', '#d9743f'].map(
   (code) => [1, 3, 5].map((at) => parseInt(code.slice(at, at + 2), 16) / 255),
 );
+/** Of parts without a symmetry, where symmetries have the colours. */
+const UNRELATED = [0.72, 0.74, 0.77];
 
 async function readArrays(text) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -72,15 +74,18 @@ function ownColour(node) {
 
 function shownColour(node, mode) {
   if (mode === 'level') return LEVEL_COLOURS[node.level % LEVEL_COLOURS.length];
-  if (mode === 'instance') {
-    // Steps of the golden ratio: numbers that follow one another have hues far apart.
-    const hue = (0.11 + node.instance * 0.61803398875) % 1;
-    return [0, 2 / 3, 1 / 3].map((shift) => {
-      const value = Math.abs(((hue + shift) % 1) * 6 - 3) - 1;
-      return 0.3 + 0.55 * Math.min(Math.max(value, 0), 1);
-    });
-  }
+  if (mode === 'instance') return numberColour(node.instance);
+  if (mode === 'relation') return node.related ? numberColour(node.related) : UNRELATED;
   return node.colour;
+}
+
+/** Steps of the golden ratio: numbers that follow one another have hues far apart. */
+function numberColour(number) {
+  const hue = (0.11 + number * 0.61803398875) % 1;
+  return [0, 2 / 3, 1 / 3].map((shift) => {
+    const value = Math.abs(((hue + shift) % 1) * 6 - 3) - 1;
+    return 0.3 + 0.55 * Math.min(Math.max(value, 0), 1);
+  });
 }
 
 /** Where every part of a shape is: present 0..1, centre, size and turn of boxes, offset. */
