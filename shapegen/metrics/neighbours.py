@@ -18,13 +18,13 @@ from shapegen.fields.radiance import RadianceFields
 from shapegen.graphs.graphs import Graphs
 from shapegen.images.images import Images
 from shapegen.images.pairs import ImageDomains, ImagePairs
-from shapegen.metrics import boxes, image_evaluation
+from shapegen.metrics import boxes, image_figures
 from shapegen.metrics.cloud_comparison import cloud_points, is_clouds
 from shapegen.metrics.cloud_distances import chamfer_matrix
 from shapegen.metrics.comparison import box_sets
 from shapegen.metrics.graph_comparison import graphs_in, is_graphs
 from shapegen.metrics.graph_figures import graph_distances
-from shapegen.metrics.image_evaluation import is_images
+from shapegen.metrics.image_figures import is_images
 from shapegen.metrics.voxel_comparison import iou_distances, is_voxels, same_size, voxel_cells
 
 POINTS = 512
@@ -84,7 +84,7 @@ def nearest_shapes(samples: Any, known: Any) -> Neighbours:
             raise ValueError(
                 f"images must be of one size (c, h, w); got {sizes[0]} and {sizes[1]}"
             )
-        found = image_evaluation.distances(pictures[0], pictures[1])
+        found = image_figures.distances(pictures[0], pictures[1])
         return _smallest(found, "distance of the pixels, brightness in 0 to 1", known)
     number, distance = boxes.nearest(box_sets(samples, "samples"), box_sets(known, "known"))
     return Neighbours(number, distance, "box-set distance D", known)

@@ -169,7 +169,12 @@ class DesktopViewer:
 
     def _changed(self, change: Callable[[], None]) -> None:
         """Do what a control says, then draw it."""
-        self._guarded(lambda: (change(), self.redraw()))
+
+        def drawn() -> None:
+            change()
+            self.redraw()
+
+        self._guarded(drawn)
 
     def _pressed(self, event: Any) -> bool:
         if event.type != self._gui.KeyEvent.Type.DOWN:
