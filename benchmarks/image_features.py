@@ -19,9 +19,11 @@ from torch import Tensor
 from benchmarks.feature_images import feature_images
 from benchmarks.feature_training import blurred, held_out_figures, train
 from shapegen.formats.tensors import write_tensors
+from shapegen.metrics.image_figures import PcaImages
 
 SHAPES, STEPS = 200, 400
 HELD_OUT, HELD_OUT_SEED = 50, 1
+NAMES = ("digits", "scenes", "furniture-images")
 MEASURED = 400
 """Images of either side of a distance."""
 
@@ -66,10 +68,9 @@ def distances(seed: int = 0) -> dict[str, dict[str, dict[str, float]]]:
     from shapegen.data.catalog import make
     from shapegen.images.images import Images
     from shapegen.metrics.feature_distances import FeatureDistances
-    from shapegen.metrics.image_figures import PcaImages
 
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for name in ("furniture-images", "scenes", "digits"):
+    for name in NAMES:
         held_out = Images.of(make(name, count=MEASURED, seed=HELD_OUT_SEED)).pixels
         known = Images.of(make(name, count=MEASURED, seed=HELD_OUT_SEED, start=MEASURED)).pixels
         measure = FeatureDistances(held_out)
@@ -80,7 +81,7 @@ def distances(seed: int = 0) -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
-def changes(pca: object, seed: int) -> dict[str, Callable[[Tensor], Tensor]]:
+def changes(pca: PcaImages, seed: int) -> dict[str, Callable[[Tensor], Tensor]]:
     """What is done to images, from nothing on."""
 
     def noisy(deviation: float) -> Callable[[Tensor], Tensor]:
@@ -100,6 +101,9 @@ def changes(pca: object, seed: int) -> dict[str, Callable[[Tensor], Tensor]]:
         "noise .3": noisy(0.3),
         "blur 1 pixel": soft(1.0),
         "blur 2 pixels": soft(2.0),
+        "pca gaussian": lambda pixels: pca.sample(
+            len(pixels), rng=torch.Generator().manual_seed(seed)
+        ),
         "one image": lambda pixels: pixels[:1].expand_as(pixels),
     }
 
