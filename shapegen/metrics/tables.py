@@ -160,7 +160,8 @@ def _ends(intervals: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
 def _features(settings: Mapping[str, Any]) -> str | None:
     """Whose features images were compared in: a distance in them means nothing without."""
     used = settings.get("features")
-    if used is None:
+    # Hierarchies are compared in features of their own, which no network is behind.
+    if used is None or "extractor" not in used:
         return None
     counts = f"{used['samples']} samples against {used['reference']}"
     if "floor_samples" in used:
