@@ -42,7 +42,7 @@ class ViewerState:
         latents: A model to decode live: the first shape.
 
     Raises:
-        ValueError: There is nothing to show, or nothing of a shape has a place.
+        ValueError: There is nothing to show, or a shape draws nothing.
     """
 
     def __init__(
@@ -54,14 +54,12 @@ class ViewerState:
     ) -> None:
         if not walks and latents is None:
             raise ValueError("the viewer needs at least one shape or a model; got none")
-        self.arrangers = [Arranger(walk_of(walk)) for walk in walks]
+        self.arrangers = [_arranged(walk) for walk in walks]
         self.names = list(names) or [f"shape {number + 1}" for number in range(len(walks))]
         self.explorer = None if latents is None else Explorer(latents)
         if self.explorer is not None:
-            self.arrangers.insert(0, Arranger(walk_of([self.explorer.scene()])))
+            self.arrangers.insert(0, _arranged([self.explorer.scene()]))
             self.names.insert(0, "model")
-        for arranger in self.arrangers:
-            room_of(arranger)
         self.shape = 0
         self.time = 0.0
         self.explode = 0.0
@@ -187,7 +185,7 @@ class ViewerState:
 
     def _decode(self, explorer: Explorer) -> None:
         level, whole = self.level, self.level >= self.depth
-        self.arrangers[0] = Arranger(walk_of([explorer.scene()]))
+        self.arrangers[0] = _arranged([explorer.scene()])
         self.choose(0)
         if not whole:
             self.set_level(level)
@@ -201,6 +199,13 @@ class ViewerState:
         low, high = room_of(self.arrangers[shape])
         middle, half = 0.5 * (low + high), 0.5 * (1.0 + self.explode) * (high - low)
         return np.stack([middle - half, middle + half])
+
+
+def _arranged(scenes: Sequence[Scene]) -> Arranger:
+    walk = walk_of(scenes)
+    if next(walk.drawn(), None) is None:
+        raise ValueError("a shape without points, boxes, meshes or images cannot be shown")
+    return Arranger(walk)
 
 
 def room_of(arranger: Arranger) -> Float:

@@ -184,7 +184,7 @@ def test_geometries_are_those_of_the_scene() -> None:
 def test_nothing_to_show_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one shape"):
         desktop.show([])
-    with pytest.raises(ValueError, match="no bounds"):
+    with pytest.raises(ValueError, match="without points, boxes"):
         desktop.show(Scene())
 
 

@@ -115,6 +115,8 @@ def test_pieces_that_only_move_look_the_same(state: ViewerState) -> None:
     assert not painted.looks_like(before)
     assert len(np.unique(painted.cloud().colors, axis=0)) == 1
     assert piece().looks_like(painted)
+    state.coloring = "instance"
+    assert not piece().looks_like(painted)
 
 
 def test_relations_colour_parts_and_join_those_that_are_there(state: ViewerState) -> None:
