@@ -14,15 +14,9 @@ import trimesh
 from PIL import Image as pil
 
 from shapegen.core import boxes as box_algebra
-from shapegen.fields.voxels import Voxels
 from shapegen.formats.html import html_page, write_html
-from shapegen.graphs.graphs import Graphs
-from shapegen.images.images import Images
-from shapegen.points.point_clouds import PointClouds
 from shapegen.scene import Boxes, Image, Mesh, Node, Points, Scene
-from shapegen.structures.part_tree import PartTrees
-from tests.hand_made import chair
-from tests.view.browser import Watched, chromium
+from tests.view.browser import Watched
 
 PLACES = ((115, 245), (340, 265))
 """Pixels of the left and of the right box."""
@@ -71,12 +65,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = [NASTY, "ball", "cloud", "picture"]
     write_html([walk, *others()], path, title=f"{NASTY} &", names=names)
     return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture
@@ -373,37 +361,3 @@ def test_pages_of_nothing_are_refused() -> None:
         html_page([pair()], names=["a", "b"])
     with pytest.raises(ValueError, match="positive; got -1"):
         html_page([pair()], fps=-1)
-
-
-def test_a_notebook_shows_results_in_a_frame_of_their_own(browser: Any, tmp_path: Path) -> None:
-    tree = chair()
-    cell = PartTrees([tree] * 30)._repr_html_()
-    assert "the first 24 of 30 shapes" in cell
-    assert PartTrees([])._repr_html_() == "<em>no shapes</em>"
-    (tmp_path / "cell.html").write_text(f"<!doctype html><body>{cell}</body>")
-    watched = Watched(browser, (tmp_path / "cell.html").as_uri())
-    frame = watched.page.frame_locator("iframe")
-    frame.locator("html[data-ready=yes]").wait_for(state="attached")
-    assert frame.locator("#shape option").count() == 25
-    assert frame.locator("#shape").input_value() == "all"
-    assert watched.errors == []
-    watched.page.context.close()
-
-
-@pytest.mark.parametrize(
-    "result",
-    [
-        chair(),
-        PointClouds(np.random.default_rng(0).normal(size=(2, 50, 3))),
-        PointClouds(np.random.default_rng(0).normal(size=(2, 50, 3)))[0],
-        Images(np.zeros((3, 1, 4, 4))),
-        Images(np.zeros((3, 1, 4, 4)))[0],
-        Graphs([3], [np.array([[0, 1], [1, 2]])]),
-        Voxels(np.stack([np.zeros((4, 4, 4), bool), np.ones((4, 4, 4), bool)])),
-    ],
-    ids=lambda result: type(result).__name__,
-)
-def test_every_kind_of_result_has_a_display(result: Any) -> None:
-    cell = result._repr_html_()
-    assert cell.startswith("<iframe srcdoc=")
-    assert 'sandbox="allow-scripts allow-downloads"' in cell
