@@ -1,15 +1,13 @@
 """Pairs of images that need no download: maps of part labels and renderings, changed digits.
 
-The mapping from labels to renderings is ambiguous on purpose. There are two sets of materials, a
-hue a role (backs, seats, supports, ...) in each, all of them different and those of one role
-opposite one another. A shape is of either set, with equal odds: the mean of what may be is grey,
-and a model that hedges shows no role at all.
+The mapping from labels to renderings is ambiguous on purpose. A shape is painted in the colours of
+the roles of its parts (backs, seats, supports, ...) or in their complements, with equal odds: the
+mean of what may be is grey, and a model that hedges shows no role at all.
 """
 
 from __future__ import annotations
 
 import zlib
-from colorsys import hsv_to_rgb
 from dataclasses import replace
 
 import numpy as np
@@ -34,16 +32,7 @@ ROLES = tuple(PALETTE)
 _COLORS = np.array([(1.0, 1.0, 1.0), *PALETTE.values()])
 LABEL_COLORS: NDArray[np.uint8] = np.rint(255 * _COLORS).astype(np.uint8)
 """Colours ``(labels, 3)`` of maps of labels."""
-SATURATION, BRIGHTNESS = 0.8, 0.85
-MATERIALS: NDArray[np.float64] = np.array(
-    [
-        [
-            hsv_to_rgb(hue / (2 * len(ROLES)) + (half + hue) % 2 / 2, SATURATION, BRIGHTNESS)
-            for hue in range(len(ROLES))
-        ]
-        for half in (0, 1)
-    ]
-)
+MATERIALS: NDArray[np.float64] = np.stack([_COLORS[1:], 1 - _COLORS[1:]])
 """Colours ``(2, roles, 3)``, of which a shape has the first or the second."""
 
 
