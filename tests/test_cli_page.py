@@ -68,6 +68,23 @@ def test_every_family_has_its_sections(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "a.html").stat().st_size < 500_000
 
 
+def test_figures_of_images_name_the_network_that_they_are_measured_in() -> None:
+    used = {"extractor": "net 1", "dimensions": 4, "resize": "none", "neighbours": 5}
+    settings = {"samples": 2, "reference": 2, "train": 2, "distance": "x", "baseline": "b"}
+    result: dict[str, Any] = {
+        "metrics": {"frechet": 0.5},
+        "floor": {"frechet": 0.1},
+        "baseline": {"frechet": 0.9},
+        "intervals": {},
+        "reconstruction": {"model": {}, "floor": {}, "baseline": {}},
+        "memorisation": {},
+        "model": {},
+        "settings": settings | {"features": used | {"samples": 2, "reference": 3}},
+    }
+    (table,) = pages.figures_sections(result)
+    assert "features: 4 of net 1; images resized to none; 2 samples against 3" in table.text
+
+
 def test_a_copy_of_a_training_shape_is_shown_beside_it() -> None:
     rng = np.random.default_rng(0)
     train = Images(rng.uniform(-1, 1, (9, 1, 4, 4)), names=[f"face {i}" for i in range(9)])

@@ -141,12 +141,14 @@ def neighbours_section(name: str, shapes: Sequence[Any], train: Any) -> Pairs:
 
 def figures_sections(result: Mapping[str, Any]) -> list[Table]:
     """The figures of ``shapegen evaluate``, a table a section."""
-    from shapegen.metrics.tables import cell, evaluation_sections
+    from shapegen.metrics.tables import cell, evaluation_sections, features_note
     from shapegen.view import Table
 
     title, sections = evaluation_sections(result)
+    note = features_note(result["settings"])
     texts = {
-        "generation": f"{title}. The floor are training shapes in the samples' place, and "
+        "generation": f"{title if note is None else f'{title}; {note}'}. The floor are training "
+        "shapes in the samples' place, and "
         f"{result['settings']['baseline'].replace('_', ' ')} is the trivial baseline: a good "
         "model is near the first and far from the second.",
     }

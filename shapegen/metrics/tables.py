@@ -34,13 +34,13 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
         sections["novelty"] = {"samples": result["novelty"]}
     if result.get("memorisation"):
         sections["memorisation"] = {"samples": result["memorisation"]}
-    return _table(title, sections, _features(settings))
+    return _table(title, sections, features_note(settings))
 
 
 def evaluation_table(result: Mapping[str, Any]) -> Table:
     """What :func:`shapegen.metrics.evaluate` returned: a row a figure, a column a rival."""
     title, sections = evaluation_sections(result)
-    return _table(title, sections, _features(result["settings"]))
+    return _table(title, sections, features_note(result["settings"]))
 
 
 def evaluation_sections(result: Mapping[str, Any]) -> tuple[str, Sections]:
@@ -157,7 +157,7 @@ def _ends(intervals: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def _features(settings: Mapping[str, Any]) -> str | None:
+def features_note(settings: Mapping[str, Any]) -> str | None:
     """Whose features images were compared in: a distance in them means nothing without."""
     used = settings.get("features")
     # Hierarchies are compared in features of their own, which no network is behind.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shapegen.core.shading import srgb_to_linear
 from shapegen.scene import Image, Mesh, Points
 from shapegen.view.pieces import Piece, box_mesh, labels, pieces
 from shapegen.view.relations import relation_lines
@@ -146,7 +147,10 @@ def solid(o3d: ModuleType, mesh: Mesh) -> Any:
         o3d.utility.Vector3dVector(mesh.vertices[order]),
         o3d.utility.Vector3iVector(np.arange(len(order)).reshape(-1, 3)),
     )
-    made.vertex_colors = o3d.utility.Vector3dVector(np.repeat(mesh.face_colors, 3, axis=0))
+    # The renderer takes colours of corners and points for linear light.
+    made.vertex_colors = o3d.utility.Vector3dVector(
+        np.repeat(srgb_to_linear(mesh.face_colors), 3, axis=0)
+    )
     if mesh.vertex_normals is None:
         made.compute_vertex_normals()
     else:
@@ -157,7 +161,7 @@ def solid(o3d: ModuleType, mesh: Mesh) -> Any:
 def cloud(o3d: ModuleType, points: Points) -> Any:
     """Points that have colours, as Open3D's cloud."""
     made = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points.positions))
-    made.colors = o3d.utility.Vector3dVector(points.colors)
+    made.colors = o3d.utility.Vector3dVector(srgb_to_linear(points.colors))
     return made
 
 

@@ -179,6 +179,11 @@ def test_geometries_are_those_of_the_scene() -> None:
     points = cloud(o3d, Points(np.eye(3), np.eye(3)))
     np.testing.assert_array_equal(np.asarray(points.points), np.eye(3))
     np.testing.assert_array_equal(np.asarray(points.colors), np.eye(3))
+    # Display's grey .5 is light of .214.
+    grey = cloud(o3d, Points(np.eye(3), np.full((3, 3), 0.5)))
+    np.testing.assert_allclose(np.asarray(grey.colors), 0.214, atol=1e-3)
+    plain = solid(o3d, Mesh(np.eye(3), [[0, 1, 2]], face_colors=[[0.5, 0.5, 0.5]]))
+    np.testing.assert_allclose(np.asarray(plain.vertex_colors), 0.214, atol=1e-3)
 
 
 def test_nothing_to_show_is_refused() -> None:
