@@ -51,7 +51,7 @@ def test_maps_lie_where_the_renderings_do(pairs: ImagePairs) -> None:
     torch.testing.assert_close((plain.pixels < 1).any(1), far > 0)
 
 
-def test_parts_have_either_hue_of_their_role_and_both_as_often() -> None:
+def test_parts_have_their_roles_color_or_its_complement_and_both_as_often() -> None:
     """By the brightest channel's order: shading scales a colour in linear light."""
     pairs = furniture_pairs(furniture(60, category="chair"))
     masks, seen = pairs.masks(), {True: 0, False: 0}
