@@ -154,12 +154,36 @@ def test_a_category_is_learnt_without_labels() -> None:
     assert model.figures(images, rng=rng)["code accuracy"] > 0.95
 
 
+def test_information_has_slopes_where_some_categories_are_out_of_the_question() -> None:
+    logits = torch.tensor([[0.0, 300.0, -300.0], [300.0, 0.0, -300.0]], requires_grad=True)
+    said = logits.softmax(1)
+    shared_information(said, said).backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+def test_features_of_its_own_let_the_code_be_and_the_logits_too() -> None:
+    model = build(code_widths=(4, 8))
+    judge, images = model.discriminator, pixels(5)
+    judge.zero_grad()
+    judge.codes(images)[0].square().sum().backward()
+    assert all(parameter.grad is None for parameter in judge.features.parameters())
+    judge.zero_grad()
+    judge(images).sum().backward()
+    assert judge.own is not None
+    assert all(parameter.grad is None for parameter in judge.own.parameters())
+    # Norms are of single images: what is told of one does not depend on the others.
+    torch.testing.assert_close(judge.codes(images)[0][:2], judge.codes(images[:2])[0])
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"categories": 1}, "categories must be at least 2; got 1"),
         ({"continuous": -1}, "continuous must be at least 0; got -1"),
         ({"information": -1.0}, "information must be at least 0; got -1.0"),
+        ({"code_widths": (4, 0)}, r"code_widths must be widths of at least 1; got \[4, 0\]"),
+        ({"code_widths": (4, 4, 4)}, "code_widths must leave more than one pixel of 8 x 8"),
         ({"game": GameOptions(pack=2)}, r"game\.pack must be 1"),
     ],
 )
