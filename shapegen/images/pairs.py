@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from shapegen.images.images import Images
 
@@ -193,6 +195,34 @@ def masks_of(pixels: Tensor, palette: Tensor) -> Tensor:
             f"a pixel is {float(nearest.max()):.3g} from the nearest"
         )
     return labels
+
+
+def label_planes(pixels: Tensor, palette: Tensor) -> Tensor:
+    """One channel a label ``(batch, labels, height, width)``, 1 where a pixel has its colour.
+
+    Args:
+        pixels: As for :func:`masks_of`.
+        palette: The same.
+
+    Raises:
+        ValueError: A pixel of another colour.
+    """
+    masks = masks_of(pixels, palette)
+    return functional.one_hot(masks, len(palette)).movedim(-1, 1).to(pixels)
+
+
+def palette_of(colors: Sequence[str]) -> Tensor:
+    """Colours ``(labels, 3)`` in [-1, 1] of hexadecimal ones, such as ``"ff8000"``.
+
+    Raises:
+        ValueError: Fewer than two, two alike, or one that is none.
+    """
+    for color in colors:
+        if not re.fullmatch("[0-9a-fA-F]{6}", color):
+            raise ValueError(f"colours of labels must be six hexadecimal digits; got {color!r}")
+    if len({color.lower() for color in colors}) != len(colors) or len(colors) < 2:
+        raise ValueError(f"labels need two or more different colours; got {list(colors)}")
+    return torch.tensor([list(bytes.fromhex(color)) for color in colors]) / 127.5 - 1
 
 
 def _palette(values: Any, source: Images) -> Tensor:

@@ -26,7 +26,7 @@ from shapegen.core.patch import PatchSampler, extract
 from shapegen.core.patch_discriminator import PatchDiscriminator
 from shapegen.core.unet import UNet, check_halvings
 from shapegen.images.images import Images
-from shapegen.images.pairs import ImagePairs
+from shapegen.images.pairs import ImagePairs, label_planes, masks_of, palette_of
 from shapegen.images.source_bank import SourceBank
 from shapegen.images.validity import check_size, checked_pixels
 
@@ -43,6 +43,9 @@ class Pix2PixConfig:
     target_channels: int = 3
     size: tuple[int, int] = (32, 32)
     """Height and width of both images."""
+    labels: tuple[str, ...] = ()
+    """Where sources are maps of labels: the colour of each, such as ``ff8000``, the background's
+    first. The networks are then shown a channel a label; none: they are shown the colours."""
     widths: tuple[int, ...] = (32, 64, 128, 128)
     """Channels of the U-Net at half the size, at a quarter, and so on."""
     norm: Norm = "batch"
@@ -73,6 +76,12 @@ class Pix2PixConfig:
     def __post_init__(self) -> None:
         check_size(self.source_channels, self.size)
         check_size(self.target_channels, self.size)
+        if self.labels:
+            palette_of(self.labels)
+            if self.source_channels != 3:
+                raise ValueError(
+                    f"labels have colours: source_channels must be 3; got {self.source_channels}"
+                )
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"widths must be widths of at least 1; got {list(self.widths)}")
         check_halvings(self.size, len(self.widths) - 1, "widths")
@@ -88,6 +97,11 @@ class Pix2PixConfig:
             raise ValueError(f"kept must be at least 1; got {self.kept}")
         if self.game.pack > 1:
             raise ValueError("images are judged with their sources: game.pack must be 1")
+
+    @property
+    def given_channels(self) -> int:
+        """Channels in which the networks are shown a source."""
+        return len(self.labels) or self.source_channels
 
 
 @dataclass(frozen=True)
@@ -136,12 +150,15 @@ class Pix2Pix(GenerativeModel):
 
     name: ClassVar[str] = "pix2pix"
     config: Pix2PixConfig
+    palette: Tensor | None
 
     def __init__(self, config: Pix2PixConfig) -> None:
         super().__init__()
         self.config = config
+        palette = palette_of(config.labels) if config.labels else None
+        self.register_buffer("palette", palette, persistent=False)
         self.generator = UNet(
-            config.source_channels,
+            config.given_channels,
             config.target_channels,
             config.widths,
             norm=config.norm,
@@ -157,16 +174,19 @@ class Pix2Pix(GenerativeModel):
 
         Raises:
             TypeError: No pairs.
-            ValueError: None, or of another size.
+            ValueError: None, of another size, or with colours that are no label's.
         """
         config = self.config
-        return paired_pixels(shapes, config.source_channels, config.target_channels, config.size)
+        found = paired_pixels(shapes, config.source_channels, config.target_channels, config.size)
+        if config.labels:
+            masks_of(found.source, palette_of(config.labels))
+        return found
 
     def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
         """The discriminator's and the generator's; without a game the generator's alone."""
 
         def make(batch: PairedPixels) -> Made:
-            return Made(self._shown(self.generator(batch.source, rng=rng), batch.source))
+            return Made(self._shown(self.generator(self._given(batch.source), rng=rng), batch))
 
         def further(made: Made, batch: PairedPixels) -> tuple[Tensor, dict[str, Tensor]]:
             far = (made.shown[0] - batch.target).abs().mean()
@@ -189,7 +209,7 @@ class Pix2Pix(GenerativeModel):
             self.generator,
             self.discriminator,
             self.config.game,
-            real=lambda batch: self._shown(batch.target, batch.source),
+            real=lambda batch: self._shown(batch.target, batch),
             make=make,
             further=further if self.config.l1 else None,
             view=None if sampler is None else patched,
@@ -219,7 +239,7 @@ class Pix2Pix(GenerativeModel):
 
         Raises:
             TypeError: No images.
-            ValueError: None, or of another size.
+            ValueError: None, of another size, or with colours that are no label's.
         """
         sources = images.source if isinstance(images, ImagePairs) else Images.of(images)
         pixels = checked_pixels(sources, self.config.source_channels, self.config.size)
@@ -228,14 +248,19 @@ class Pix2Pix(GenerativeModel):
     @torch.no_grad()
     def _translated(self, pixels: Tensor, rng: torch.Generator | None) -> Tensor:
         place = next(self.parameters())
-        return torch.cat([self.generator(part.to(place), rng=rng) for part in pixels.split(CHUNK)])
+        parts = [self._given(part.to(place)) for part in pixels.split(CHUNK)]
+        return torch.cat([self.generator(part, rng=rng) for part in parts])
 
-    def _shown(self, target: Tensor, source: Tensor) -> Shown:
-        return (target, source) if self.config.adversarial == "conditional" else (target,)
+    def _given(self, source: Tensor) -> Tensor:
+        return source if self.palette is None else label_planes(source, self.palette)
+
+    def _shown(self, target: Tensor, batch: PairedPixels) -> Shown:
+        conditional = self.config.adversarial == "conditional"
+        return (target, self._given(batch.source)) if conditional else (target,)
 
 
 def _judge(config: Pix2PixConfig) -> PatchDiscriminator:
-    given = config.source_channels if config.adversarial == "conditional" else 0
+    given = config.given_channels if config.adversarial == "conditional" else 0
     judge = PatchDiscriminator(
         config.target_channels + given,
         receptive_field=config.receptive_field,

@@ -169,6 +169,29 @@ def test_samples_are_translations_of_kept_sources() -> None:
         model.sample(0)
 
 
+def test_the_players_see_a_channel_a_label() -> None:
+    colors = ("ffffff", "ff0000", "0000ff")
+    model = build(source_channels=3, labels=colors, dropout=0.0)
+    masks = torch.arange(6 * 64).view(6, 8, 8) % 3
+    planes = torch.stack([masks == label for label in range(3)], 1).float()
+    palette = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, -1, 1]])
+    maps = Images(palette[masks].permute(0, 3, 1, 2))
+    targets = pairs().target
+    batch = model.prepare(ImagePairs(maps, targets))
+    made = model.generator(planes)
+    torch.testing.assert_close(model.translate(maps).pixels, made)
+    on_real = model.discriminator(torch.cat([batch.target, planes], 1))
+    on_made = model.discriminator(torch.cat([made, planes], 1))
+    expected = softplus(-on_real).mean() + softplus(on_made).mean()
+    torch.testing.assert_close(model.objectives(rng=stream())[0].loss(batch, 0)[0], expected)
+    model.calibrate(batch)
+    assert len(model.sample(2, rng=stream())) == 2
+    off = Images(maps.pixels * 0.5)
+    for refused in (lambda: model.translate(off), lambda: model.prepare(ImagePairs(off, targets))):
+        with pytest.raises(ValueError, match="a map of labels must have the palette's 3 colours"):
+            refused()
+
+
 @pytest.mark.parametrize("adversarial", ["conditional", "unconditional", "none"])
 def test_eight_pairs_are_learnt(adversarial: str) -> None:
     model = build(adversarial=adversarial, dropout=0.0, widths=(16, 32), norm="instance", l1=20.0)
@@ -196,6 +219,12 @@ def test_eight_pairs_are_learnt(adversarial: str) -> None:
     ("fields", "message"),
     [
         ({"source_channels": 2}, "channels must be 1 or 3; got 2"),
+        ({"labels": ("ff00",)}, "must be six hexadecimal digits; got 'ff00'"),
+        ({"labels": ("ff0000", "FF0000")}, "labels need two or more different colours; got"),
+        (
+            {"labels": ("ff0000", "0000ff")},
+            "source_channels must be 3; got 1",
+        ),
         ({"widths": ()}, r"widths must be widths of at least 1; got \[\]"),
         ({"widths": (4,) * 4}, r"3 halvings \(widths\) are too many for images of 8 x 8"),
         ({"dropout": 1.0}, "dropout must be from 0 to below 1; got 1.0"),
