@@ -22,8 +22,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("d
 TINY = {"configs/grass_chairs.yaml": "configs/tiny/grass.yaml"}
 """Configurations whose training takes minutes, and those that a test trains in their stead."""
 FEWER = {
-    "evaluate grass-furniture": ["--train", "out/chairs.npz"],
+    "evaluate grass-furniture": ["--train", "out/chairs.npz", "-n", "20"],
     "evaluate runs/chairs": ["--draws", "1", "-n", "20"],
+    "lab": ["steps=40", "critic_steps=40"],
     "train": ["train.epochs=2"],
 }
 """What is added to commands that take minutes: fewer training shapes, samples and epochs."""
