@@ -42,14 +42,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_figures_and_pictures(model: Path, tmp_path: Path) -> None:
-    words = ("dissect", model, "--layer", "generator.stages.0", "-n", 40, "--units", 4)
+    words = ("dissect", model, "--layer", "generator.stages.0", "-n", 16, "--units", 4)
     done = invoke(*words, "--out", tmp_path / "a")
     assert done.exit_code == 0, done.output
     assert [line.split()[0] for line in done.output.splitlines()[:6]] == list(CONCEPTS)
     text = (tmp_path / "a" / "figures.json").read_text()
     found = json.loads(text, parse_constant=pytest.fail)
     assert found["layer"] == "generator.stages.0"
-    assert (found["units"], found["samples"]) == (8, 40)
+    assert (found["units"], found["samples"]) == (8, 16)
     assert list(found["parts"]) == list(CONCEPTS)
     sky = found["parts"]["sky"]
     assert sky["present"] > 0.9

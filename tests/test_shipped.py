@@ -121,6 +121,7 @@ def test_clouds_of_held_out_chairs_are_likely(flows: PointFlow, held_out: PointC
     assert float(gaussian.mean()) > NATS + 1
 
 
+@pytest.mark.slow
 def test_clouds_of_held_out_chairs_are_found_again(
     flows: PointFlow, held_out: PointClouds, rng: torch.Generator
 ) -> None:

@@ -19,7 +19,7 @@ def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
     pixels = Image(pixels).pixels
     buffer = io.BytesIO()
     picture = pil.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    picture.save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG")
     return buffer.getvalue()
 
 

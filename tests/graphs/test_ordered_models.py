@@ -112,6 +112,10 @@ def test_gradients_reach_every_parameter(kind: str) -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow) if kind == "dgmg" else kind for kind in KINDS],
+)
 def test_eight_graphs_are_learnt_by_heart(kind: str) -> None:
     options: dict[str, Any] = {"order": Orders("own"), "max_nodes": 9, "scale": 1.0}
     if kind == "dgmg":
