@@ -12,7 +12,6 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shapegen.core.noise import standard_normal
 from shapegen.images.images import Images, Picture
 from shapegen.images.renders import Renders
 from shapegen.images.stacked import StackedDigits
@@ -21,6 +20,7 @@ from shapegen.metrics.draws import Figures, mean_of_draws
 from shapegen.metrics.feature_distances import FeatureDistances
 from shapegen.metrics.feature_extractors import Extractor
 from shapegen.metrics.manifolds import NEIGHBOURS
+from shapegen.metrics.principal import GaussianRows
 
 COMPONENTS = 30
 """Of the principal components beside a model without codes, and of the Gaussian of them."""
@@ -50,29 +50,23 @@ class PcaImages:
     def __init__(self, pixels: Float[Tensor, "n c h w"], components: int = COMPONENTS) -> None:
         if len(pixels) < 2:
             raise ValueError(f"principal components need at least 2 images; got {len(pixels)}")
-        rows = pixels.flatten(1).double()
-        self.shape, self.mean = pixels.shape[1:], rows.mean(0)
-        centred = rows - self.mean
-        values, vectors = torch.linalg.eigh(centred.T @ centred / (len(rows) - 1))
-        self.axes = vectors[:, -components:]
-        self.spread = values[-components:].clamp_min(0).sqrt()
+        self.shape = pixels.shape[1:]
+        self.gaussian = GaussianRows(pixels.flatten(1), components)
 
     def encode(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n components"]:
         """Coordinates along the components."""
-        return (pixels.flatten(1).double() - self.mean) @ self.axes
+        return (pixels.flatten(1).double() - self.gaussian.mean) @ self.gaussian.axes
 
     def reconstruct(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """What the components keep of images."""
-        return self._images(self.encode(pixels))
+        return self._images(self.gaussian.reconstruct(pixels.flatten(1)))
 
     def sample(self, n: int, *, rng: torch.Generator | None = None) -> Float[Tensor, "n c h w"]:
         """Draw images."""
-        noise = standard_normal((n, len(self.spread)), like=self.mean, rng=rng)
-        return self._images(noise * self.spread)
+        return self._images(self.gaussian.sample(n, rng=rng))
 
-    def _images(self, codes: Tensor) -> Tensor:
-        rows = (self.mean + codes @ self.axes.T).clamp(-1, 1)
-        return rows.view(len(codes), *self.shape).float()
+    def _images(self, rows: Tensor) -> Tensor:
+        return rows.clamp(-1, 1).view(len(rows), *self.shape).float()
 
 
 class ImageMetrics:

@@ -1,4 +1,4 @@
-"""A Gaussian over principal components, of fewer rows than they have numbers."""
+"""A Gaussian over principal components."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from shapegen.core.noise import standard_normal
 COMPONENTS = 80
 """Most principal components."""
 MOST = 2000
-"""Most rows that components are found of: the first ones."""
+"""Most rows that components of long rows are found of: the first ones."""
 
 
 class GaussianRows:
     """The Gaussian of the leading principal components of training rows.
 
     Args:
-        rows: At least two; the first :data:`MOST` count.
+        rows: At least two; of rows longer than :data:`MOST` the first :data:`MOST` count.
+        components: At most so many.
 
     Raises:
         ValueError: Fewer than two rows.
     """
 
-    def __init__(self, rows: Float[Tensor, "n numbers"]) -> None:
+    def __init__(self, rows: Float[Tensor, "n numbers"], components: int = COMPONENTS) -> None:
         if len(rows) < 2:
             raise ValueError(f"principal components need at least 2 shapes; got {len(rows)}")
-        rows = rows[:MOST].double()
+        rows = (rows if rows.shape[1] <= MOST else rows[:MOST]).double()
         self.mean = rows.mean(0)
         rows = rows - self.mean
-        # Of the rows' products: there are far fewer rows than numbers in one.
-        values, vectors = torch.linalg.eigh(rows @ rows.T)
+        # The smaller of both products has all values that are not 0.
+        few = len(rows) < rows.shape[1]
+        values, vectors = torch.linalg.eigh(rows @ rows.T if few else rows.T @ rows)
         kept = values > 1e-12 * values[-1].clamp_min(1e-30)
-        values, vectors = values[kept][-COMPONENTS:], vectors[:, kept][:, -COMPONENTS:]
-        self.axes = (rows.T @ vectors) / values.sqrt()
+        values, vectors = values[kept][-components:], vectors[:, kept][:, -components:]
+        self.axes = (rows.T @ vectors) / values.sqrt() if few else vectors
         self.spread = (values / (len(rows) - 1)).sqrt()
 
     def sample(self, n: int, *, rng: torch.Generator | None = None) -> Float[Tensor, "n numbers"]:
