@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from shapegen.base import LatentModel
-from shapegen.core.game import Game, GameOptions, Made
+from shapegen.core.game import Game, GameOptions, Made, Terms
 from shapegen.core.gan_nets import SLOPE, GanNetwork, gan_features, gan_generator
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.nets import Size, halved, norm_layers
@@ -69,6 +69,11 @@ class InfoGANConfig:
     """Weight of that of the continuous code."""
     invariance: float = 0.0
     """Weight of the information between the categories of two views of the same data."""
+    pairs: int = 1
+    """Of views of every image of a batch."""
+    warmup: int = 0
+    """Steps before the codes' information counts: what categories mean is then settled by data.
+    Otherwise it is settled by the first things that the generator makes, and stays."""
     view: float = 0.1
     """How far a view is turned, stretched and moved (:func:`shapegen.images.warping.warped`)."""
     game: GameOptions = field(default_factory=lambda: GameOptions(r1=1.0))
@@ -86,9 +91,12 @@ class InfoGANConfig:
                     f"code_widths must leave more than one pixel of {self.size[0]} x "
                     f"{self.size[1]}; got {list(self.code_widths)}"
                 )
+        if self.pairs < 1:
+            raise ValueError(f"pairs must be at least 1; got {self.pairs}")
         if self.categories < 2:
             raise ValueError(f"categories must be at least 2; got {self.categories}")
-        for name in ("continuous", "information", "continuous_information", "invariance", "view"):
+        weights = ("information", "continuous_information", "invariance")
+        for name in ("continuous", *weights, "warmup", "view"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
         if self.game.pack > 1:
@@ -191,34 +199,49 @@ class InfoGAN(LatentModel):
 
     def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
         """The discriminator's and the generator's, each with the information's bound in it."""
+        config = self.config
 
         def make(batch: Tensor) -> Made:
             z, codes = self._drawn(len(batch), rng)
             return Made((self.generator(z),), codes)
 
-        def inform(made: Made, batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            return self.information(made.shown[0], made.codes)
+        def inform(made: Made, step: int) -> tuple[Tensor, Terms]:
+            total, terms = self.information(made.shown[0], made.codes)
+            return total * (step >= config.warmup), terms
 
-        def inform_of_data(made: Made, batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            total, terms = inform(made, batch)
-            if self.config.invariance:
-                views = [warped(batch, self.config.view, rng=rng) for _ in range(2)]
+        def inform_of_data(made: Made, batch: Tensor, step: int) -> tuple[Tensor, Terms]:
+            total, terms = inform(made, step)
+            if config.invariance:
+                images = batch.repeat(config.pairs, 1, 1, 1)
+                views = [warped(images, config.view, rng=rng) for _ in range(2)]
                 said = [self.discriminator.codes(view)[0].softmax(1) for view in views]
                 shared = shared_information(*said)
-                total, terms = total - self.config.invariance * shared, terms | {"views": shared}
+                total, terms = total - config.invariance * shared, terms | {"views": shared}
             return total, terms
 
-        game = Game(
-            self.generator,
-            self.discriminator,
-            self.config.game,
-            real=lambda batch: (batch,),
-            make=make,
-            further=inform,
-            further_judged=inform_of_data,
-            rng=rng,
+        def game(step: int) -> Game:
+            return Game(
+                self.generator,
+                self.discriminator,
+                config.game,
+                real=lambda batch: (batch,),
+                make=make,
+                further=lambda made, _: inform(made, step),
+                further_judged=lambda made, batch: inform_of_data(made, batch, step),
+                rng=rng,
+            )
+
+        def judge(batch: Tensor, step: int) -> tuple[Tensor, Terms]:
+            return game(step).judge(batch, step)
+
+        def fool(batch: Tensor, step: int) -> tuple[Tensor, Terms]:
+            return game(step).fool(batch, step)
+
+        every = config.game.critic_steps
+        return (
+            Objective("discriminator", self.discriminator, judge),
+            Objective("generator", self.generator, fool, every=every),
         )
-        return game.objectives()
 
     def information(
         self, pixels: Float[Tensor, "n c h w"], codes: Codes

@@ -128,6 +128,36 @@ def test_the_discriminator_alone_is_shown_views_of_data() -> None:
             torch.testing.assert_close(found[0][0] - found[1][0], gain)
 
 
+def test_information_counts_after_the_warmup() -> None:
+    plain, model = build(information=0.0, continuous_information=0.0), build(warmup=5)
+    for number in range(2):
+        losses = []
+        for each, step in ((plain, 0), (model, 4), (model, 5)):
+            objective = each.objectives(rng=torch.Generator().manual_seed(1))[number]
+            losses.append(objective.loss(pixels(6), step))
+        torch.testing.assert_close(losses[0][0], losses[1][0])
+        assert losses[2][0] != losses[1][0]
+        assert "category" in losses[1][1]
+
+
+def test_every_image_is_in_so_many_pairs_of_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    from shapegen.images import infogan
+
+    seen = []
+
+    def warped(images: torch.Tensor, amount: float, **options: Any) -> torch.Tensor:
+        seen.append(images)
+        return images
+
+    monkeypatch.setattr(infogan, "warped", warped)
+    model, batch = build(pairs=3, invariance=1.0), pixels(4)
+    terms = model.objectives(rng=torch.Generator().manual_seed(1))[0].loss(batch, 0)[1]
+    assert len(seen) == 2
+    assert all(torch.equal(images, batch.repeat(3, 1, 1, 1)) for images in seen)
+    said = model.discriminator.codes(batch)[0].softmax(1)
+    torch.testing.assert_close(terms["views"], shared_information(said, said))
+
+
 def test_categories_are_matched_with_classes() -> None:
     assert matched_accuracy([0, 0, 1, 1, 2, 2], [5, 5, 3, 3, 4, 4]) == 1.0
     assert matched_accuracy([0, 0, 0, 1], [1, 1, 0, 0]) == 0.75
@@ -179,6 +209,8 @@ def test_features_of_its_own_let_the_code_be_and_the_logits_too() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"pairs": 0}, "pairs must be at least 1; got 0"),
+        ({"warmup": -1}, "warmup must be at least 0; got -1"),
         ({"categories": 1}, "categories must be at least 2; got 1"),
         ({"continuous": -1}, "continuous must be at least 0; got -1"),
         ({"information": -1.0}, "information must be at least 0; got -1.0"),
