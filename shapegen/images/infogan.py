@@ -16,6 +16,7 @@ https://arxiv.org/abs/1807.06653; beside InfoGAN: Ojha, Singh, Hsieh and Lee, *E
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Sequence
@@ -39,6 +40,9 @@ from shapegen.images.images import Images
 from shapegen.images.probes import matched_accuracy
 from shapegen.images.validity import checked_pixels
 from shapegen.images.warping import warped
+
+_MOVING = 0.03
+"""Share of a step in the moving average that heads are compared by."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,9 @@ class InfoGANConfig:
     warmup: int = 0
     """Steps before the codes' information counts: what categories mean is then settled by data.
     Otherwise it is settled by the first things that the generator makes, and stays."""
+    heads: int = 1
+    """Clusterings that Q tries in the warmup: it goes on with the one whose categories say most of
+    another view. Each ends where it began to: some divide a class and mix two others."""
     view: float = 0.1
     """How far a view is turned, stretched and moved (:func:`shapegen.images.warping.warped`)."""
     game: GameOptions = field(default_factory=lambda: GameOptions(r1=1.0))
@@ -91,8 +98,11 @@ class InfoGANConfig:
                     f"code_widths must leave more than one pixel of {self.size[0]} x "
                     f"{self.size[1]}; got {list(self.code_widths)}"
                 )
-        if self.pairs < 1:
-            raise ValueError(f"pairs must be at least 1; got {self.pairs}")
+        for name in ("pairs", "heads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if self.heads > 1 and not (self.invariance and self.warmup):
+            raise ValueError("several heads are compared by views in a warmup; got none of them")
         if self.categories < 2:
             raise ValueError(f"categories must be at least 2; got {self.categories}")
         weights = ("information", "continuous_information", "invariance")
@@ -118,6 +128,8 @@ class InfoJudge(nn.Module):
         config: Of the model.
     """
 
+    shared: Tensor
+
     def __init__(self, config: InfoGANConfig) -> None:
         super().__init__()
         self.categories = config.categories
@@ -130,12 +142,16 @@ class InfoJudge(nn.Module):
         if config.code_widths:
             self.own, length = _normed_features(config.channels, config.size, config.code_widths)
             norm = [nn.LayerNorm(config.code_hidden)]
-        self.code = nn.Sequential(
-            nn.Linear(length, config.code_hidden),
-            *norm,
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(config.code_hidden, config.categories + config.continuous),
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(length, config.code_hidden),
+                *copy.deepcopy(norm),
+                nn.LeakyReLU(SLOPE),
+                nn.Linear(config.code_hidden, config.categories + config.continuous),
+            )
+            for _ in range(config.heads)
         )
+        self.register_buffer("shared", torch.zeros(config.heads))
 
     def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
         """Logits, above 0 for real."""
@@ -146,9 +162,33 @@ class InfoJudge(nn.Module):
         self, pixels: Float[Tensor, "n c h w"]
     ) -> tuple[Float[Tensor, "n categories"], Float[Tensor, "n continuous"]]:
         """Q: logits of the category, and means of the continuous code, whose variance is 1."""
-        features = self.features if self.own is None else self.own
-        found = self.code(features(pixels)).to(pixels.dtype)
+        found = self.heads[int(self.shared.argmax())](self._seen(pixels)).to(pixels.dtype)
         return found[:, : self.categories], found[:, self.categories :]
+
+    def of_views(
+        self, views: Sequence[Float[Tensor, "n c h w"]], *, compared: bool
+    ) -> Float[Tensor, ""]:
+        """What categories of one view say of the other's, in nats.
+
+        Args:
+            views: Two of the same images.
+            compared: Of all heads, as a sum, and keep which says most; else of that one.
+        """
+        if not compared:
+            return shared_information(*[self.codes(view)[0].softmax(1) for view in views])
+        seen = [self._seen(view) for view in views]
+        found = []
+        for head in self.heads:
+            said = [head(each)[:, : self.categories].to(views[0]).softmax(1) for each in seen]
+            found.append(shared_information(*said))
+        if self.training:
+            self.shared.lerp_(torch.stack(found).detach().to(self.shared), _MOVING)
+        return torch.stack(found).sum()
+
+    def _seen(self, pixels: Tensor) -> Tensor:
+        features = self.features if self.own is None else self.own
+        rows: Tensor = features(pixels)
+        return rows
 
 
 def _normed_features(channels: int, size: Size, widths: Sequence[int]) -> tuple[nn.Module, int]:
@@ -214,8 +254,7 @@ class InfoGAN(LatentModel):
             if config.invariance:
                 images = batch.repeat(config.pairs, 1, 1, 1)
                 views = [warped(images, config.view, rng=rng) for _ in range(2)]
-                said = [self.discriminator.codes(view)[0].softmax(1) for view in views]
-                shared = shared_information(*said)
+                shared = self.discriminator.of_views(views, compared=step < config.warmup)
                 total, terms = total - config.invariance * shared, terms | {"views": shared}
             return total, terms
 

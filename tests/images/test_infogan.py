@@ -61,7 +61,7 @@ def test_the_bound_written_out() -> None:
 def test_the_bound_is_the_entropy_for_whoever_knows_the_category_and_0_for_the_ignorant() -> None:
     model, images = build(), pixels(3)
     codes = Codes(torch.tensor([0, 1, 2]), torch.zeros(3, 2))
-    last: Any = model.discriminator.code[-1]
+    last: Any = model.discriminator.heads[0][-1]
     torch.nn.init.zeros_(last.weight)
     torch.nn.init.zeros_(last.bias)
     assert model.information(images, codes)[1]["category"].item() == pytest.approx(0, abs=1e-6)
@@ -112,7 +112,7 @@ def test_the_discriminator_alone_is_shown_views_of_data() -> None:
     batch = torch.linspace(-1, 1, 6)[:, None, None, None].expand_as(pixels(6))
     plain, model = build(view=0.2), build(view=0.2, invariance=1000.0)
     for each in (plain, model):
-        last: Any = each.discriminator.code[-1]
+        last: Any = each.discriminator.heads[0][-1]
         last.weight.data.mul_(30)  # it says something
     for number in range(2):
         found = []
@@ -156,6 +156,25 @@ def test_every_image_is_in_so_many_pairs_of_views(monkeypatch: pytest.MonkeyPatc
     assert all(torch.equal(images, batch.repeat(3, 1, 1, 1)) for images in seen)
     said = model.discriminator.codes(batch)[0].softmax(1)
     torch.testing.assert_close(terms["views"], shared_information(said, said))
+
+
+def test_the_head_that_says_most_of_another_view_is_kept() -> None:
+    model = build(invariance=1.0, warmup=2, heads=3)
+    judge, batch = model.discriminator, pixels(6)
+    with torch.no_grad():
+        judge.heads[1][-1].weight.mul_(100)  # the others hardly say anything
+    model.train()
+    objective = model.objectives(rng=torch.Generator().manual_seed(1))[0]
+    objective.loss(batch, 0)[0].backward()
+    assert judge.shared.argmax() == 1
+    assert all(head[0].weight.grad is not None for head in judge.heads)
+    logits, _ = judge.codes(batch)
+    torch.testing.assert_close(logits, judge.heads[1](judge.features(batch))[:, :3])
+    before = judge.shared.clone()
+    model.zero_grad()
+    objective.loss(batch, 2)[0].backward()
+    assert torch.equal(judge.shared, before)
+    assert [head[0].weight.grad is None for head in judge.heads] == [True, False, True]
 
 
 def test_categories_are_matched_with_classes() -> None:
@@ -210,6 +229,8 @@ def test_features_of_its_own_let_the_code_be_and_the_logits_too() -> None:
     ("fields", "message"),
     [
         ({"pairs": 0}, "pairs must be at least 1; got 0"),
+        ({"heads": 0}, "heads must be at least 1; got 0"),
+        ({"heads": 2, "invariance": 1.0}, "several heads are compared by views in a warmup"),
         ({"warmup": -1}, "warmup must be at least 0; got -1"),
         ({"categories": 1}, "categories must be at least 2; got 1"),
         ({"continuous": -1}, "continuous must be at least 0; got -1"),
