@@ -16,7 +16,6 @@ https://arxiv.org/abs/1807.06653; beside InfoGAN: Ojha, Singh, Hsieh and Lee, *E
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 from collections.abc import Sequence
@@ -138,19 +137,9 @@ class InfoJudge(nn.Module):
         )
         self.real = nn.Linear(length, 1)
         self.own: nn.Module | None = None
-        norm: list[nn.Module] = []
         if config.code_widths:
             self.own, length = _normed_features(config.channels, config.size, config.code_widths)
-            norm = [nn.LayerNorm(config.code_hidden)]
-        self.heads = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(length, config.code_hidden),
-                *copy.deepcopy(norm),
-                nn.LeakyReLU(SLOPE),
-                nn.Linear(config.code_hidden, config.categories + config.continuous),
-            )
-            for _ in range(config.heads)
-        )
+        self.heads = nn.ModuleList(_head(config, length) for _ in range(config.heads))
         self.register_buffer("shared", torch.zeros(config.heads))
 
     def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
@@ -189,6 +178,15 @@ class InfoJudge(nn.Module):
         features = self.features if self.own is None else self.own
         rows: Tensor = features(pixels)
         return rows
+
+
+def _head(config: InfoGANConfig, length: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(length, config.code_hidden),
+        *([nn.LayerNorm(config.code_hidden)] if config.code_widths else []),
+        nn.LeakyReLU(SLOPE),
+        nn.Linear(config.code_hidden, config.categories + config.continuous),
+    )
 
 
 def _normed_features(channels: int, size: Size, widths: Sequence[int]) -> tuple[nn.Module, int]:
