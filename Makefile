@@ -55,9 +55,12 @@ pictures: .venv/.ready
 	$(BIN)/shapegen data make furniture-chairs -n 50 --seed 7 --out out/chairs.npz
 	$(BIN)/shapegen interpolate structurenet-furniture out/chairs.npz:3 out/chairs.npz:12 \
 	    --steps 24 --animate --format npz --out out/walk
+	$(BIN)/shapegen sample pointflow-furniture -n 12 --seed 0 --points 4096 --format png \
+	    --out out/12
 	mkdir -p docs/images
 	cp out/24/contact.png docs/images/samples.png
 	cp out/walk/animation.gif docs/images/interpolation.gif
+	cp out/12/contact.png docs/images/clouds.png
 
 clean:
 	rm -rf .venv build dist demo out runs *.egg-info .pytest_cache .mypy_cache .ruff_cache
