@@ -49,6 +49,9 @@ class PatchSampler:
     anneal: float = 0.0025
     """How fast the smallest scale falls from ``max_scale`` (at most .9) to ``min_scale``; 0: it is
     ``min_scale`` from the first step on."""
+    anneal_steps: int = 0
+    """Instead of ``anneal``: steps in which it falls from ``max_scale`` to ``min_scale``, evenly;
+    0: as ``anneal`` says."""
 
     def __post_init__(self) -> None:
         if self.side < 2:
@@ -60,9 +63,14 @@ class PatchSampler:
             )
         if self.anneal < 0:
             raise ValueError(f"anneal must be at least 0; got {self.anneal}")
+        if self.anneal_steps < 0:
+            raise ValueError(f"anneal_steps must be at least 0; got {self.anneal_steps}")
 
     def low(self, step: int) -> float:
-        """The smallest scale at a step: it falls every 1000 steps."""
+        """The smallest scale at a step; by ``anneal`` it falls every 1000 steps."""
+        if self.anneal_steps:
+            left = max(0.0, 1 - step / self.anneal_steps)
+            return self.min_scale + left * (self.max_scale - self.min_scale)
         if not self.anneal:
             return self.min_scale
         falls = 3 * (step // _ANNEAL_STEPS)

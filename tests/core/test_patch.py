@@ -74,6 +74,15 @@ def test_the_smallest_scale_is_annealed_as_in_grafs_code() -> None:
     assert PatchSampler(anneal=0.0).low(0) == 0.25
 
 
+def test_the_smallest_scale_can_fall_evenly(rng: torch.Generator) -> None:
+    sampler = PatchSampler(side=4, min_scale=0.5, anneal_steps=900)
+    steps = (0, 300, 450, 900, 5000)
+    assert [sampler.low(step) for step in steps] == pytest.approx([1.0, 5 / 6, 0.75, 0.5, 0.5])
+    scales = sampler.draw(500, step=450, like=torch.zeros(()), rng=rng).scale
+    assert 0.75 <= scales.min() < 0.76 < 0.99 < scales.max() <= 1
+    assert sampler.draw(3, step=0, like=torch.zeros(()), rng=rng).scale.tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -81,6 +90,7 @@ def test_the_smallest_scale_is_annealed_as_in_grafs_code() -> None:
         ({"min_scale": 0.0}, "0 < min_scale <= max_scale <= 1; got 0.0 and 1.0"),
         ({"min_scale": 0.5, "max_scale": 0.4}, "got 0.5 and 0.4"),
         ({"anneal": -1.0}, "anneal must be at least 0; got -1.0"),
+        ({"anneal_steps": -1}, "anneal_steps must be at least 0; got -1"),
     ],
 )
 def test_settings_that_make_no_patch(fields: dict, message: str) -> None:
