@@ -23,10 +23,12 @@ from shapegen.core.noise import standard_normal, uniform
 from shapegen.core.objective import Objective
 from shapegen.core.patch import Patches, extract
 from shapegen.fields.graf_config import GRAFConfig, Told
-from shapegen.fields.graf_networks import ConditionalField, PatchJudge
+from shapegen.fields.graf_judges import PatchJudge, PlainJudge
+from shapegen.fields.graf_networks import ConditionalField
 from shapegen.fields.radiance import RadianceFields
 from shapegen.fields.rays import patch_rays
 from shapegen.fields.rendering import Rendered, render
+from shapegen.fields.triplane import TriplaneField
 
 Walk = Literal["both", "shape", "appearance"]
 _PARTS: tuple[Walk, Walk] = ("shape", "appearance")
@@ -56,20 +58,9 @@ class GRAF(LatentModel):
     def __init__(self, config: GRAFConfig) -> None:
         super().__init__()
         self.config = config
-        self.generator = ConditionalField(
-            depth=config.depth,
-            width=config.width,
-            skips=config.skips,
-            frequencies=config.frequencies,
-            view_frequencies=config.view_frequencies if config.view_directions else None,
-            shape_dim=config.shape_dim,
-            appearance_dim=config.appearance_dim,
-            color_cap=config.color_cap,
-            density=config.density,
-        )
-        self.discriminator = PatchJudge(
-            config.patch.side, config.judge_width, told=_TOLD[config.told]
-        )
+        self.generator = _generator(config)
+        judge = PlainJudge if config.judge == "plain" else PatchJudge
+        self.discriminator = judge(config.patch.side, config.judge_width, told=_TOLD[config.told])
 
     @property
     def latent_dim(self) -> int:
@@ -265,3 +256,28 @@ class GRAF(LatentModel):
     def _weighed(self, made: Made, batch: Tensor) -> tuple[Tensor, Terms]:
         opacity = made.codes.mean()
         return self.config.opacity * opacity, {"opacity": opacity}
+
+
+def _generator(config: GRAFConfig) -> ConditionalField | TriplaneField:
+    view_frequencies = config.view_frequencies if config.view_directions else None
+    if config.backbone == "triplane":
+        return TriplaneField(
+            config.triplane,
+            reach=config.cameras.reach,
+            view_frequencies=view_frequencies,
+            shape_dim=config.shape_dim,
+            appearance_dim=config.appearance_dim,
+            color_cap=config.color_cap,
+            density=config.density,
+        )
+    return ConditionalField(
+        depth=config.depth,
+        width=config.width,
+        skips=config.skips,
+        frequencies=config.frequencies,
+        view_frequencies=view_frequencies,
+        shape_dim=config.shape_dim,
+        appearance_dim=config.appearance_dim,
+        color_cap=config.color_cap,
+        density=config.density,
+    )

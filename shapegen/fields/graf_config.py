@@ -10,7 +10,10 @@ from shapegen.core.patch import PatchSampler
 from shapegen.fields.camera_setting import CameraSetting
 from shapegen.fields.graf_networks import DensityKind
 from shapegen.fields.rendering import Sampling
+from shapegen.fields.triplane import TriplaneSizes
 
+Backbone = Literal["mlp", "triplane"]
+Judge = Literal["paper", "plain"]
 Told = Literal["nothing", "scale", "place"]
 _OFFICIAL_R1 = 10.0
 
@@ -51,6 +54,11 @@ class GRAFConfig:
     """Length of its second part."""
     prior: Literal["gaussian", "uniform"] = "gaussian"
     """Of codes: N(0, 1), or uniform in -1 to 1."""
+    backbone: Backbone = "mlp"
+    """What a field is made of: ``mlp`` is the paper's perceptron, ``triplane`` planes that the
+    code fills, which learn in minutes on a CPU where the perceptron takes a GPU."""
+    triplane: TriplaneSizes = field(default_factory=TriplaneSizes)
+    """Sizes of the planes; the next four options are of the perceptron."""
     depth: int = 8
     """Layers of the field's trunk."""
     width: int = 256
@@ -72,8 +80,12 @@ class GRAFConfig:
     """Standard deviation of noise on densities before the rectifier, at the first step."""
     noise_steps: int = 5000
     """Steps in which that falls to 0, linearly."""
+    judge: Judge = "paper"
+    """The discriminator: ``paper`` has spectral and instance norms, ``plain`` none, and sees the
+    spread of the batch."""
     judge_width: int = 64
-    """Of the discriminator: an eighth of the channels of its last map but one."""
+    """Of the discriminator: an eighth of the channels of the paper's last map but one; all those
+    of the plain one's first map."""
     told: Told = "nothing"
     """What the discriminator is told beside a patch: the share of the image that it is, or where
     every pixel lies. The paper's knows neither."""
@@ -104,6 +116,11 @@ class GRAFConfig:
                 raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
         if self.skips and min(self.skips) < 0:
             raise ValueError(f"skips must be layers from 0; got {list(self.skips)}")
+        if self.compat == "official" and (self.backbone, self.judge) != ("mlp", "paper"):
+            raise ValueError(
+                "compat official has backbone mlp and judge paper alone; "
+                f"got {self.backbone} and {self.judge}"
+            )
         # The original may read patches finer than the image.
         if self.patch.side > self.size and self.compat == "none":
             raise ValueError(f"patch.side must be at most size {self.size}; got {self.patch.side}")

@@ -1,4 +1,4 @@
-r"""GRAF's networks: a radiance field that is told a code, and a discriminator of patches.
+r"""GRAF's generator: a radiance field that is told a code.
 
 The field's position x and the direction d that it is seen in are encoded as
 
@@ -14,7 +14,6 @@ al., *NeRF*, 2020, sections 4 and 5.1.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -23,7 +22,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shapegen.core.noise import standard_normal
 from shapegen.fields.rendering import Field
 
 DensityKind = Literal["relu", "softplus"]
@@ -54,6 +52,19 @@ def channels(frequencies: int) -> int:
     return 3 + 6 * frequencies
 
 
+def as_density(outputs: Float[Tensor, "*shape"], kind: DensityKind) -> Float[Tensor, "*shape"]:
+    """Densities, those below 0 counting as 0, of a network's outputs.
+
+    Args:
+        outputs: Any numbers.
+        kind: ``relu`` leaves it to the renderer, which cuts off what is below 0; ``softplus`` is
+            ``12 softplus(x - 2)``, whose gradient never is 0.
+    """
+    if kind == "relu":
+        return outputs
+    return _DENSITY_SCALE * functional.softplus(outputs - _DENSITY_SHIFT)
+
+
 class ConditionalField(nn.Module):
     """A perceptron from a point, a direction and a code to a density and a colour.
 
@@ -67,8 +78,7 @@ class ConditionalField(nn.Module):
         shape_dim: Length of the code's first part.
         appearance_dim: Length of its second.
         color_cap: Largest colour, 1 or less.
-        density: How an output becomes a density: ``relu`` leaves it to the renderer, which cuts
-            off what is below 0; ``softplus`` is ``12 softplus(x - 2)``, whose gradient never is 0.
+        density: How an output becomes a density; see :func:`as_density`.
     """
 
     def __init__(
@@ -183,9 +193,7 @@ class ConditionalField(nn.Module):
 
     def as_density(self, outputs: Tensor) -> Tensor:
         """Densities, those below 0 counting as 0, of the network's outputs."""
-        if self.density_kind == "relu":
-            return outputs
-        return _DENSITY_SCALE * functional.softplus(outputs - _DENSITY_SHIFT)
+        return as_density(outputs, self.density_kind)
 
     def _trunk(self, shape: Tensor, dtype: torch.dtype | None) -> Callable[[Tensor], Tensor]:
         layers: list[tuple[_Affine | None, _Affine | None]] = []
@@ -254,92 +262,3 @@ class _Affine:
             return functional.linear(x, self.weight, self.bias)
         n, out = self.bias.shape
         return functional.linear(x, self.weight) + self.bias.view(n, *[1] * self.between, out)
-
-
-class PatchJudge(nn.Module):
-    """A discriminator of square patches: one logit a patch.
-
-    Convolutions halve the patch to 4 to 7 pixels, which the last one sees at once. All weights
-    have a spectral norm of 1, and all but the first and the last map an instance norm; at 32
-    pixels the first has one too, as in the original.
-
-    Args:
-        side: Pixels of a patch's side, at least 8.
-        width: Channels of the last map but three, of which it has eight times as many.
-        told: Channels that are given beside the image.
-
-    Raises:
-        ValueError: A patch that is too small.
-    """
-
-    def __init__(self, side: int, width: int, *, told: int = 0) -> None:
-        super().__init__()
-        if side < 8:
-            raise ValueError(f"patches must be of at least 8 x 8 pixels; got {side}")
-        halvings = int(math.log2(side / 4))
-        widths = [max(1, 8 * width // 2 ** (halvings - 1 - each)) for each in range(halvings)]
-        layers: list[nn.Module] = []
-        before = 3 + told
-        for number, out in enumerate(widths):
-            layers.append(SpectralConvolution(before, out, 4, stride=2, padding=1))
-            if number or side == 32:
-                layers.append(nn.InstanceNorm2d(out))
-            layers.append(nn.LeakyReLU(0.2))
-            before = out
-        layers.append(SpectralConvolution(before, 1, side // 2**halvings))
-        self.layers = nn.Sequential(*layers)
-
-    def forward(
-        self, patches: Float[Tensor, "n 3 side side"], *told: Float[Tensor, "n more side side"]
-    ) -> Float[Tensor, "n"]:
-        """Logits, above 0 for real."""
-        logits: Tensor = self.layers(torch.cat([patches, *told], 1))
-        return logits.flatten().to(patches.dtype)
-
-
-class SpectralConvolution(nn.Module):
-    r"""A convolution without bias whose weight is divided by an estimate of its spectral norm.
-
-    .. math:: v \leftarrow W^T u / |W^T u|, \qquad u \leftarrow W v / |W v|, \qquad
-              W / (u^T W v)
-
-    once a pass in training. torch's own parametrization takes the two in the other order, so with
-    the same u and v it divides by another estimate.
-
-    Args:
-        channels: In.
-        out: Channels out.
-        kernel: Side of the square that an output sees.
-        stride: From one to the next.
-        padding: Zeros around the image.
-
-    Reference: Miyato et al., *Spectral Normalization for Generative Adversarial Networks*, 2018,
-    algorithm 1, https://arxiv.org/abs/1802.05957.
-    """
-
-    u: Tensor
-    v: Tensor
-
-    def __init__(
-        self, channels: int, out: int, kernel: int, *, stride: int = 1, padding: int = 0
-    ) -> None:
-        super().__init__()
-        self.stride, self.padding = stride, padding
-        self.weight = nn.Conv2d(channels, out, kernel, bias=False).weight
-        matrix = self.weight.detach().flatten(1)
-        for name, length in zip("uv", matrix.shape, strict=True):
-            start = standard_normal((length,), like=matrix)
-            self.register_buffer(name, functional.normalize(start, dim=0))
-
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out h2 w2"]:
-        """Convolve; in training the estimate becomes better."""
-        matrix = self.weight.flatten(1)
-        # In full precision, whatever the convolution is in: an estimate grows from the last one.
-        with torch.autocast(x.device.type, enabled=False):
-            if self.training:
-                with torch.no_grad():
-                    self.v.copy_(functional.normalize(matrix.T @ self.u, dim=0, eps=1e-12))
-                    self.u.copy_(functional.normalize(matrix @ self.v, dim=0, eps=1e-12))
-            # Copies: a later pass moves u and v before this one's gradients are taken.
-            norm = self.u.clone() @ (matrix @ self.v.clone())
-        return functional.conv2d(x, self.weight / norm, None, self.stride, self.padding)

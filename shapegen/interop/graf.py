@@ -14,7 +14,8 @@ from shapegen.config import from_dict, to_dict
 from shapegen.core.patch import PatchSampler
 from shapegen.fields.graf import GRAF
 from shapegen.fields.graf_config import GRAFConfig
-from shapegen.fields.graf_networks import SpectralConvolution, channels
+from shapegen.fields.graf_judges import SpectralConvolution
+from shapegen.fields.graf_networks import channels
 from shapegen.interop.fused import load_fused, matrix
 from shapegen.interop.weight_files import as_state_dict, read_content
 

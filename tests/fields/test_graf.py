@@ -19,7 +19,7 @@ from shapegen.core.patch import PatchSampler, extract, patches_at
 from shapegen.fields.camera_setting import CameraSetting
 from shapegen.fields.graf import GRAF
 from shapegen.fields.graf_config import GRAFConfig, patch_gamma
-from shapegen.fields.graf_networks import PatchJudge
+from shapegen.fields.graf_judges import PatchJudge
 from shapegen.fields.rendering import Sampling
 from shapegen.images.images import Images
 from shapegen.train.schedule import rate_factor

@@ -8,12 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from shapegen.fields.graf_networks import (
-    ConditionalField,
-    PatchJudge,
-    SpectralConvolution,
-    encoded,
-)
+from shapegen.fields.graf_judges import PatchJudge, PlainJudge, SpectralConvolution
+from shapegen.fields.graf_networks import ConditionalField, encoded
 from tests.fields.plain_field import plain_field
 
 
@@ -92,6 +88,46 @@ def test_a_judge_gives_a_logit_a_patch_of_any_side(side: int, rng: torch.Generat
     norms = sum(isinstance(each, torch.nn.InstanceNorm2d) for each in judge.layers)
     halvings = sum(isinstance(each, SpectralConvolution) for each in judge.layers) - 1
     assert norms == halvings - (side != 32)
+
+
+@pytest.mark.parametrize(
+    ("side", "widths", "features"),
+    [(16, [48, 96], 97 * 16), (32, [48, 96, 192], 193 * 16), (64, [48, 96, 192, 384], 385 * 16)],
+)
+def test_a_plain_judges_layers(side: int, widths: list[int], features: int) -> None:
+    judge = PlainJudge(side, 48, told=2)
+    maps = [each for each in judge.layers if isinstance(each, torch.nn.Conv2d)]
+    assert [each.out_channels for each in maps] == widths
+    assert {(each.kernel_size, each.stride) for each in maps} == {((4, 4), (2, 2))}
+    rows = [each for each in judge.layers if isinstance(each, torch.nn.Linear)]
+    assert [(each.in_features, each.out_features) for each in rows] == [(features, 128), (128, 1)]
+    patches, told = torch.zeros(3, 3, side, side), torch.zeros(3, 2, side, side)
+    assert judge(patches, told).shape == (3,)
+
+
+def test_a_plain_judge_is_convolutions_a_spread_and_two_layers(rng: torch.Generator) -> None:
+    judge = PlainJudge(16, 4, told=1)
+    patches, told = (torch.randn(6, each, 16, 16, generator=rng) for each in (3, 1))
+    x = torch.cat([patches, told], 1)
+    first, second = (each for each in judge.layers if isinstance(each, torch.nn.Conv2d))
+    for layer in (first, second):
+        x = torch.nn.functional.conv2d(x, layer.weight, layer.bias, stride=2, padding=1)
+        x = torch.where(x > 0, x, 0.2 * x)
+    # Groups of four rows, in their order: of six, the last two.
+    spread = [part.std(0, correction=0).mean().view(1) for part in (x[:4], x[4:])]
+    planes = torch.cat([spread[0].expand(4), spread[1].expand(2)]).view(6, 1, 1, 1)
+    x = torch.cat([x, planes.expand(6, 1, 4, 4)], 1).flatten(1)
+    hidden, last = (each for each in judge.layers if isinstance(each, torch.nn.Linear))
+    x = x @ hidden.weight.T + hidden.bias
+    logits = torch.where(x > 0, x, 0.2 * x) @ last.weight[0] + last.bias
+    torch.testing.assert_close(judge(patches, told), logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [PatchJudge, PlainJudge])
+def test_too_small_patches_are_not_judged(kind: Any) -> None:
+    assert kind(8, 4)(torch.zeros(2, 3, 8, 8)).shape == (2,)
+    with pytest.raises(ValueError, match="at least 8 x 8 pixels; got 7"):
+        kind(7, 4)
 
 
 def test_a_spectral_norm_converges_and_rests_outside_of_training(rng: torch.Generator) -> None:
