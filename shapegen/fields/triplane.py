@@ -5,7 +5,8 @@ r"""A radiance field on three planes, which a code fills: cheap at a point, dear
 are values read between the nodes of three grids, and a perceptron of one hidden layer makes a
 density and a colour of them. The grids are linear in what a small mapping makes of the code's
 first part, the shape: a coarse share, and half as much of a fine one. The second part, the
-appearance, shifts the hidden layer for the colours alone: **density knows the shape alone**.
+appearance, changes the weights from the hidden layer to the colour: every feature of a place has
+another colour in another appearance, at no cost a point, and **density knows the shape alone**.
 
 References: Chan et al., *Efficient Geometry-aware 3D Generative Adversarial Networks*, 2022,
 section 3.2 (the planes), https://arxiv.org/abs/2112.07945; Skorokhodov et al., *EpiGRAF*, 2022
@@ -14,6 +15,7 @@ section 3.2 (the planes), https://arxiv.org/abs/2112.07945; Skorokhodov et al., 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -106,7 +108,7 @@ class TriplaneField(nn.Module):
         seen = 0 if view_frequencies is None else channels(view_frequencies)
         self.view_dim = seen + appearance_dim
         if self.view_dim:
-            self.view = nn.Linear(self.view_dim, sizes.decoder, bias=False)
+            self.view = nn.Linear(self.view_dim, 3 * (sizes.decoder + 1), bias=False)
         self.density = nn.Linear(sizes.decoder, 1)
         self.color = nn.Linear(sizes.decoder, 3)
 
@@ -139,15 +141,13 @@ class TriplaneField(nn.Module):
         hidden = self._hidden(shape, dtype)
 
         def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-            before = hidden(points)  # (n, decoder, points)
-            density = _product(self.density, before.relu())
-            if self.view_dim:
-                shift = self._shift(appearance, directions, before.dtype)  # (n, decoder, rays)
-                rays = before.unflatten(2, (-1, points.shape[-2]))
-                before = (rays + shift[..., None]).flatten(2)
-            rgb = _product(self.color, before.relu()).transpose(1, 2).reshape(points.shape)
-            rgb = self.color_cap * rgb.to(points.dtype).sigmoid()
-            return self.as_density(density.reshape(points.shape[:-1]).to(points.dtype)), rgb
+            features = hidden(points)
+            weight, bias = self._heads(appearance, directions)
+            groups = weight.shape[1]
+            parts = features.unflatten(2, (groups, -1)).transpose(1, 2).flatten(0, 1)
+            raw = _product(parts, weight.flatten(0, 1), bias.flatten(0, 1))  # (n groups, 4, part)
+            raw = raw.transpose(1, 2).reshape(*points.shape[:-1], 4).to(points.dtype)
+            return self.as_density(raw[..., 0]), self.color_cap * raw[..., 1:].sigmoid()
 
         return field
 
@@ -156,9 +156,10 @@ class TriplaneField(nn.Module):
     ) -> Densities:
         """The densities of a code alone, of which neither directions nor colours are asked."""
         hidden = self._hidden(codes[None, : self.code_dims[0]], dtype)
+        head = (self.density.weight[None], self.density.bias[None])
 
         def densities(points: Tensor) -> Tensor:
-            found = _product(self.density, hidden(points).relu()).reshape(points.shape[:-1])
+            found = _product(hidden(points), *head).reshape(points.shape[:-1])
             return self.as_density(found.to(points.dtype)).relu()
 
         return densities
@@ -168,22 +169,32 @@ class TriplaneField(nn.Module):
         return as_density(outputs, self.density_kind)
 
     def _hidden(self, shape: Tensor, dtype: torch.dtype | None) -> Callable[[Tensor], Tensor]:
-        """Of points, ``(n, decoder, points)`` before the rectifier."""
+        """What the hidden layer makes of points, ``(n, decoder, points)``."""
         planes = self.planes(shape)
+        weight = self.hidden.weight.expand(len(planes), -1, -1)
+        bias = self.hidden.bias.expand(len(planes), -1)
 
         def hidden(points: Tensor) -> Tensor:
-            features = read(planes, points.reshape(len(planes), -1, 3) / self.reach)
-            return _product(self.hidden, features if dtype is None else features.to(dtype))
+            found = read(planes, points.reshape(len(planes), -1, 3) / self.reach)
+            return _product(found if dtype is None else found.to(dtype), weight, bias).relu_()
 
         return hidden
 
-    def _shift(self, appearance: Tensor, directions: Tensor, dtype: torch.dtype) -> Tensor:
-        """What the appearance and the directions add for the colours, ``(n, decoder, rays)``."""
-        rays = directions.reshape(len(appearance), -1, 3)
-        told = appearance[:, None].expand(-1, rays.shape[1], -1)
+    def _heads(self, appearance: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights ``(n, groups, 4, decoder)`` and bias of the last layer, a shape's or a ray's."""
+        told = appearance[:, None]
         if self.view_frequencies is not None:
-            told = torch.cat([encoded(rays, self.view_frequencies), told], -1)
-        return functional.linear(told, self.view.weight).transpose(1, 2).to(dtype)
+            seen = encoded(directions.reshape(len(told), -1, 3), self.view_frequencies)
+            told = torch.cat([seen, told.expand(-1, seen.shape[1], -1)], -1)
+        weight = torch.cat([self.density.weight, self.color.weight])
+        bias = torch.cat([self.density.bias, self.color.bias])
+        joint = torch.cat([weight, bias[:, None]], 1).expand(*told.shape[:-1], -1, -1)
+        if self.view_dim:
+            # As large as the weights that it is added to.
+            told = self.view(told) / math.sqrt(self.sizes.decoder)
+            change = told.unflatten(-1, (3, -1))  # (n, groups, 3, decoder + 1)
+            joint = joint + functional.pad(change, (0, 0, 1, 0))
+        return joint[..., :-1], joint[..., -1]
 
 
 def read(
@@ -207,7 +218,6 @@ def read(
     return found.view(len(planes), -1, points.shape[1])
 
 
-def _product(layer: nn.Linear, x: Tensor) -> Tensor:
-    """A layer over channels ``(n, in, points)``, in their precision."""
-    weight, bias = layer.weight.to(x.dtype), layer.bias.to(x.dtype)
-    return torch.baddbmm(bias[None, :, None], weight.expand(len(x), -1, -1), x)
+def _product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A layer ``(n, out, in)`` over channels ``(n, in, points)``, in their precision."""
+    return torch.baddbmm(bias.to(x.dtype)[..., None], weight.to(x.dtype), x)

@@ -104,12 +104,13 @@ def plain_point(
     read_here = [
         between(plane, *at) for plane, at in zip(planes, [(x, y), (x, z), (y, z)], strict=True)
     ]
-    before = network.hidden.weight @ torch.cat(read_here) + network.hidden.bias
-    density = network.density.weight @ before.relu() + network.density.bias
-    told = [] if network.view_frequencies is None else [encoded(direction, 2)]
+    hidden = (network.hidden.weight @ torch.cat(read_here) + network.hidden.bias).relu()
+    density = network.density.weight @ hidden + network.density.bias
+    rgb = network.color.weight @ hidden + network.color.bias
     if network.view_dim:
-        before = before + network.view.weight @ torch.cat([*told, appearance])
-    rgb = network.color.weight @ before.relu() + network.color.bias
+        told = [] if network.view_frequencies is None else [encoded(direction, 2)]
+        change = (network.view.weight @ torch.cat([*told, appearance])).view(3, -1)
+        rgb = rgb + change @ torch.cat([hidden, torch.ones(1)]) / math.sqrt(len(hidden))
     return 12 * softplus(density[0] - 2), 0.9 * rgb.sigmoid()
 
 
