@@ -202,6 +202,17 @@ class Calibrated(Protocol):
 
 
 @runtime_checkable
+class Batched(Protocol):
+    """A model that does not learn from batches of any size.
+
+    :func:`shapegen.fit` calls :meth:`check_batch` before the first step.
+    """
+
+    check_batch: Callable[..., None]
+    """``check_batch(shapes, batch_size)``: refuse so many shapes, or such batches."""
+
+
+@runtime_checkable
 class Initialised(Protocol):
     """A model that takes over trained weights that its config names.
 

@@ -84,6 +84,18 @@ class GRAF(LatentModel):
             raise ValueError(f"the model is of images {size} x {size}; got {got}")
         return pixels if pixels.shape[1] == 3 else pixels.expand(-1, 3, -1, -1).contiguous()
 
+    def check_batch(self, shapes: int, batch_size: int) -> None:
+        """Refuse fewer images than a batch: what is generated would be as few.
+
+        Raises:
+            ValueError: There are fewer.
+        """
+        if shapes < batch_size:
+            raise ValueError(
+                f"images fewer than the batch: got {shapes} for train.batch_size {batch_size}; "
+                "give more images or a smaller batch"
+            )
+
     def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
         """The discriminator's and the generator's, of patches that are drawn for each.
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from shapegen import checkpoint
-from shapegen.base import Calibrated, GenerativeModel, Prepared, Shapes
+from shapegen.base import Batched, Calibrated, GenerativeModel, Prepared, Shapes
 from shapegen.config import TrainConfig, to_dict
 from shapegen.core.seeding import seeded
 from shapegen.train import parallel, streams
@@ -67,6 +67,8 @@ class Trainer:
     ) -> None:
         self.model, self.config, self.folder, self.fabric = model, config, folder, fabric
         self.prepared = _prepared(model, data, "training")
+        if isinstance(model, Batched):
+            model.check_batch(len(self.prepared), config.batch_size)
         self.validation = (
             None if validation is None else _prepared(model, validation, "validation")
         )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+import shapegen
 from shapegen import registry
 from shapegen.config import load_run
 from shapegen.core.game import GameOptions
@@ -269,6 +270,18 @@ def test_only_images_of_its_size_are_learnt_from() -> None:
         model.sample(0)
 
 
+def test_fewer_images_than_the_batch_are_refused(tmp_path: Path) -> None:
+    model, images = graf(), Images(torch.zeros(3, 3, 16, 16))
+    train = {"epochs": 1, "batch_size": 4, "tensorboard": False}
+    wanted = "images fewer than the batch: got 3 for train.batch_size 4; give more images or"
+    with pytest.raises(ValueError, match=wanted):
+        shapegen.fit(model, images, train, out=tmp_path / "few", progress=False)
+    found = shapegen.fit(
+        model, images, train | {"batch_size": 3}, out=tmp_path / "enough", progress=False
+    )
+    assert found.step == 1
+
+
 def test_a_color_is_learnt() -> None:
     """Images of one colour: the generator's pictures come nearer to it."""
     model = graf(cameras=CameraSetting(sphere=2.5), noise=0.0, game=GameOptions(r1=0.1))
@@ -308,7 +321,9 @@ def test_memory_can_be_bounded_in_training(rng: torch.Generator) -> None:
         torch.testing.assert_close(ours, wanted)
 
 
-CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("graf_*.yaml"))
+FOLDER = Path(__file__).resolve().parents[2] / "configs"
+THEIRS = ("carla", "cats", "celeba", "celebahq", "chairs", "cub")
+CONFIGS = [FOLDER / f"graf_{name}.yaml" for name in THEIRS]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -330,6 +345,26 @@ def test_the_authors_settings_are_official(path: Path) -> None:
     assert rates == pytest.approx(wanted)
 
 
-def test_every_set_of_the_paper_has_a_configuration() -> None:
-    names = {path.stem.removeprefix("graf_") for path in CONFIGS}
-    assert {"carla", "cats", "celeba", "celebahq", "chairs", "cub"} <= names
+OURS = sorted(set(FOLDER.glob("graf_*.yaml")) - set(CONFIGS))
+
+
+@pytest.mark.parametrize("path", [*OURS, FOLDER / "tiny/graf.yaml"], ids=lambda path: path.stem)
+def test_our_own_cameras_are_those_of_the_renders(path: Path) -> None:
+    """The model may guess anything; what is shipped guesses right."""
+    run = load_run(path)
+    render, cameras = run.data.render, run.model.fields.cameras
+    assert render is not None
+    assert (render.size, render.fov, render.radius, render.azimuth, render.polar) == (
+        run.model.fields.size,
+        cameras.fov,
+        cameras.radius,
+        cameras.azimuth,
+        cameras.polar,
+    )
+    # Shapes fill the unit sphere.
+    assert render.normalise
+    assert cameras.sphere == 1.0
+
+
+def test_boxes_and_furniture_have_configurations() -> None:
+    assert {path.stem for path in OURS} >= {"graf_chairs_boxes", "graf_furniture"}
