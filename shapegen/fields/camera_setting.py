@@ -77,6 +77,11 @@ class CameraSetting:
         return self.rays(origins.flatten(1, 2), directions.flatten(1, 2))
 
     @property
+    def depth_of_view(self) -> float:
+        """How far a ray through the middle sees from its first to its last sample."""
+        return self.far - self.near if self.sphere is None else 2 * self.sphere
+
+    @property
     def reach(self) -> float:
         """Half the side of a cube about the origin that holds all that can be seen of it."""
         if self.sphere is not None:

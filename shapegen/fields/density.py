@@ -31,6 +31,16 @@ class DensityField(Protocol):
 
 
 @runtime_checkable
+class Sampled(Protocol):
+    """A field that was learnt from samples along rays."""
+
+    @property
+    def spacing(self) -> float:
+        """How far they were apart."""
+        ...
+
+
+@runtime_checkable
 class Meshable(Protocol):
     """Shapes that know their surfaces: what ``shapegen mesh`` writes."""
 

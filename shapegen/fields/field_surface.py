@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shapegen.fields.density import DensityField
+from shapegen.fields.density import DensityField, Sampled
 from shapegen.fields.isosurface import auto_level, isosurface
 from shapegen.scene import Mesh
 
@@ -28,7 +28,8 @@ class SurfaceOptions:
     """Cells along the longest side of the bounds."""
     level: float | None = None
     """In units of the density; None: half of the light is held back on one 32nd of the longest
-    side of the bounds."""
+    side of the bounds, or from one of the samples to the next that the field was learnt from, if
+    that is farther."""
     largest: bool = False
     """Keep the piece with the largest area alone."""
     faces: int | None = None
@@ -55,15 +56,14 @@ def field_surface(field: DensityField, options: SurfaceOptions | None = None) ->
     """
     options = options or SurfaceOptions()
     bounds = field.bounds.detach().cpu().double().numpy()
-    vertices, faces = isosurface(
-        field.density, bounds, resolution=options.resolution, level=options.level
-    )
+    spacing = field.spacing if isinstance(field, Sampled) else 0.0
+    level = auto_level(bounds, spacing) if options.level is None else options.level
+    vertices, faces = isosurface(field.density, bounds, resolution=options.resolution, level=level)
     if options.largest:
         vertices, faces = largest_piece(vertices, faces)
     if options.faces is not None and options.faces < len(faces):
         vertices, faces = simplified(vertices, faces, options.faces)
     cell = float((bounds[1] - bounds[0]).max()) / options.resolution
-    level = auto_level(bounds) if options.level is None else options.level
     colors = _asked(field.color, vertices).clip(0.0, 1.0)
     return Mesh(
         vertices,

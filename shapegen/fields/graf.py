@@ -99,7 +99,7 @@ class GRAF(LatentModel):
     def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
         """The discriminator's and the generator's, of patches that are drawn for each.
 
-        Terms beside the game's: ``opacity``, the mean of what is generated.
+        Terms beside the game's: ``opacity``, the mean of what is generated, and ``translucency``.
         """
         config = self.config
 
@@ -266,8 +266,11 @@ class GRAF(LatentModel):
         return tuple(torch.where(these, each.flip(3), each) for each in shown)
 
     def _weighed(self, made: Made, batch: Tensor) -> tuple[Tensor, Terms]:
-        opacity = made.codes.mean()
-        return self.config.opacity * opacity, {"opacity": opacity}
+        opacity, config = made.codes.mean(), self.config
+        # A ray that holds back a share a of the light hides and shows: 4 a (1 - a) is at most 1.
+        between = (4 * made.codes * (1 - made.codes)).mean()
+        loss = config.opacity * opacity + config.translucency * between
+        return loss, {"opacity": opacity, "translucency": between}
 
 
 def _generator(config: GRAFConfig) -> ConditionalField | TriplaneField:

@@ -99,6 +99,9 @@ class GRAFConfig:
     can pass for background."""
     opacity: float = 0.0
     """Weight of the mean opacity in the generator's loss, against fog and white matter."""
+    translucency: float = 0.0
+    """Weight of the mean of 4 a (1 - a) of opacities a: before a white background what is pale may
+    as well be colourful and half transparent, and has then no surface."""
 
     def __post_init__(self) -> None:
         for name in ("size", "latent_dim", "depth", "noise_steps", "judge_width"):
@@ -111,7 +114,7 @@ class GRAFConfig:
                 "appearance_dim must be from 0 to below latent_dim; "
                 f"got {self.appearance_dim} of {self.latent_dim}"
             )
-        for name in ("frequencies", "view_frequencies", "noise", "opacity"):
+        for name in ("frequencies", "view_frequencies", "noise", "opacity", "translucency"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
         if self.skips and min(self.skips) < 0:

@@ -68,9 +68,15 @@ class Grid:
             yield first, np.minimum(first + size, np.array(self.nodes) - 1)
 
 
-def auto_level(bounds: Array) -> float:
-    """The level where none is given; see :data:`STEPS`."""
-    return STEPS * math.log(2) / float((bounds[1] - bounds[0]).max())
+def auto_level(bounds: Array, spacing: float = 0.0) -> float:
+    """The level where none is given; see :data:`STEPS`.
+
+    Args:
+        bounds: ``(2, 3)``.
+        spacing: Distance of the samples that a field is known by: nothing that is thinner has its
+            own density, so where it is the longer way the light is held back on that.
+    """
+    return math.log(2) / max(float((bounds[1] - bounds[0]).max()) / STEPS, spacing)
 
 
 def isosurface(

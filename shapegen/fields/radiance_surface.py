@@ -29,6 +29,11 @@ class OneField:
         reach = self.fields.cameras.reach
         return torch.tensor([[-reach] * 3, [reach] * 3])
 
+    @property
+    def spacing(self) -> float:
+        """How far the samples of a ray through the middle are apart."""
+        return self.fields.cameras.depth_of_view / self.fields.sampling.samples
+
     @torch.no_grad()
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Densities, at least 0."""

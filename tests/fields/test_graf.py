@@ -127,6 +127,10 @@ def test_the_generator_is_to_be_taken_for_real() -> None:
     torch.testing.assert_close(terms["game"], wanted)
     torch.testing.assert_close(loss, wanted + 0.3 * opacity.mean())
     torch.testing.assert_close(terms["opacity"], opacity.mean())
+    clear, shown = losses(graf(translucency=0.5), pixels)["generator"]
+    between = 4 * (opacity * (1 - opacity)).mean()
+    torch.testing.assert_close(shown["translucency"], between)
+    torch.testing.assert_close(clear, wanted + 0.5 * between)
 
 
 def test_the_discriminator_pays_half_gamma_for_squared_slopes_at_patches(

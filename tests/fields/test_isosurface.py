@@ -130,6 +130,9 @@ def test_grids_have_cubic_cells_around_the_bounds() -> None:
 def test_the_level_that_is_chosen_holds_half_of_the_light_back() -> None:
     level = auto_level(np.array([[0.0, 0.0, 0.0], [1.0, 5.0, 2.0]]))
     assert 1 - math.exp(-level * 5 / 32) == pytest.approx(0.5)
+    # A field that is known every so far holds it back from one sample to the next.
+    assert 1 - math.exp(-auto_level(CUBE, 0.5) * 0.5) == pytest.approx(0.5)
+    assert auto_level(CUBE, 1e-3) == auto_level(CUBE)
     given = isosurface(Ball().density, CUBE, resolution=12, level=auto_level(CUBE))
     chosen = isosurface(Ball().density, CUBE, resolution=12)
     np.testing.assert_array_equal(given[0], chosen[0])

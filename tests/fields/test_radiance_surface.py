@@ -10,7 +10,7 @@ import torch
 import trimesh
 
 from shapegen.core.frames import to_z_up
-from shapegen.fields.density import DensityField, Meshable
+from shapegen.fields.density import DensityField, Meshable, Sampled
 from shapegen.fields.meshes import Meshes
 from shapegen.fields.radiance import RadianceFields
 from shapegen.fields.radiance_surface import OneField
@@ -63,6 +63,16 @@ def test_colours_are_those_that_are_rendered(fields: RadianceFields) -> None:
     torch.testing.assert_close(one.density(points), fields[1].densities()(points))
     reach = fields.cameras.reach
     torch.testing.assert_close(one.bounds, torch.tensor([[-reach] * 3, [reach] * 3]))
+
+
+def test_the_level_that_is_chosen_follows_the_samples(fields: RadianceFields) -> None:
+    one = OneField(fields[0])
+    assert isinstance(one, Sampled)
+    rays = fields.cameras.image_rays(
+        fields.cameras.viewpoints.middle(like=fields.codes)[None], fields.cameras.lens(9)
+    )
+    lengths = (rays.far - rays.near).max() / fields.sampling.samples
+    assert one.spacing == pytest.approx(float(lengths), rel=1e-4)
 
 
 def test_files_of_meshes_are_the_surfaces(
