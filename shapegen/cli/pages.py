@@ -141,16 +141,26 @@ def neighbours_section(name: str, shapes: Sequence[Any], train: Any) -> Pairs:
 
 def figures_sections(result: Mapping[str, Any]) -> list[Table]:
     """The figures of ``shapegen evaluate``, a table a section."""
-    from shapegen.metrics.tables import cell, evaluation_sections, features_note
+    from shapegen.metrics.tables import cell, evaluation_note, evaluation_sections
     from shapegen.view import Table
 
     title, sections = evaluation_sections(result)
-    note = features_note(result["settings"])
+    note = evaluation_note(result)
     texts = {
         "generation": f"{title if note is None else f'{title}; {note}'}. The floor are training "
         "shapes in the samples' place, and "
         f"{result['settings']['baseline'].replace('_', ' ')} is the trivial baseline: a good "
         "model is near the first and far from the second.",
+        "pictures": "Squared Frechet distances, the lower the better: between the floor, which as "
+        "many training images have, and the collapse, one of them for every code.",
+        "densities": "What is dense in samples, none picked, beside real shapes where the data "
+        "know them: the share of samples with nothing dense, the share of the ball that is full, "
+        "how deep shapes are for their width, how alike two samples are, and the share of the "
+        "density that is white, which passes for background.",
+        "meshes": "Shares of samples with a surface, with a closed one, and with one of a single "
+        "main piece.",
+        "views": "Whether views from all around are of one shape: how much one view sees where "
+        "another one looks through, and how well silhouettes are those of their visual hull.",
     }
     return [
         Table(

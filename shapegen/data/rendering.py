@@ -79,12 +79,14 @@ def render_shapes(
     else:
         given = _checked(poses, len(scenes))
     views: list[View] = []
+    solids: list[Any] = []
     for number, scene in enumerate(scenes):
         try:
             stage = Stage(scene, normalise=config.normalise, shadows=config.shadows)
             views += [
                 stage.view(pose, config.size, math.radians(config.fov)) for pose in given[number]
             ]
+            solids.append(stage.boxes())
         except ValueError as error:
             raise ValueError(f"shape {number} ({_name(scene) or 'no name'}): {error}") from None
     each = given.shape[1]
@@ -100,7 +102,9 @@ def render_shapes(
         for name in ("alpha", "depth", "parts")
         if config.maps
     }
-    return Renders(images, given.reshape(-1, 4, 4), config.fov, shapes=owners, **maps)
+    known = None if any(each is None for each in solids) else solids
+    poses = given.reshape(-1, 4, 4)
+    return Renders(images, poses, config.fov, shapes=owners, boxes=known, **maps)
 
 
 def turned_poses(config: RenderConfig) -> Float[Tensor, "views 4 4"]:

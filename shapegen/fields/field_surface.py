@@ -75,6 +75,20 @@ def field_surface(field: DensityField, options: SurfaceOptions | None = None) ->
 
 def largest_piece(vertices: Array, faces: Index) -> tuple[Array, Index]:
     """The connected piece of a mesh with the largest area."""
+    own, areas = _pieces(vertices, faces)
+    kept = faces[own == areas.argmax()]
+    used, numbers = np.unique(kept, return_inverse=True)
+    return vertices[used], numbers.reshape(-1, 3)
+
+
+def largest_share(vertices: Array, faces: Index) -> float:
+    """Share of the area of a mesh that :func:`largest_piece` has; a cavity is a piece too."""
+    areas = _pieces(vertices, faces)[1]
+    return float(areas.max() / areas.sum())
+
+
+def _pieces(vertices: Array, faces: Index) -> tuple[Index, Array]:
+    """Number of the connected piece that every triangle belongs to, and the area of each."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -82,10 +96,8 @@ def largest_piece(vertices: Array, faces: Index) -> tuple[Array, Index]:
     links = coo_matrix((np.ones(len(ends)), tuple(ends.T)), shape=(len(vertices),) * 2)
     _, piece = connected_components(links, directed=False)
     own = piece[faces[:, 0]]
-    area = np.linalg.norm(_crosses(vertices, faces), axis=1)
-    kept = faces[own == np.bincount(own, weights=area).argmax()]
-    used, numbers = np.unique(kept, return_inverse=True)
-    return vertices[used], numbers.reshape(-1, 3)
+    area = 0.5 * np.linalg.norm(_crosses(vertices, faces), axis=1)
+    return own, np.bincount(own, weights=area)
 
 
 def simplified(vertices: Array, faces: Index, count: int) -> tuple[Array, Index]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from shapegen.core.frames import to_y_up
 from shapegen.fields.density import DensityField
-from shapegen.fields.field_surface import SurfaceOptions, field_surface
+from shapegen.fields.field_surface import SurfaceOptions, field_surface, largest_share
 from shapegen.formats import SCENE_EXTENSIONS, write_scene
 from shapegen.formats.folders import write_batch
 from shapegen.scene import Colour, Mesh, Node, Scene, side_by_side
@@ -90,6 +90,10 @@ class Meshes(Sequence["trimesh.Trimesh"]):
     def watertight(self) -> list[bool]:
         """Of every mesh, whether each edge has exactly two triangles: it encloses a volume."""
         return [bool(mesh.is_watertight) for mesh in self]
+
+    def largest_shares(self) -> list[float]:
+        """Of every mesh, the share of its area that its largest connected piece has."""
+        return [largest_share(mesh.vertices, mesh.faces) for mesh in self.meshes]
 
     def __len__(self) -> int:
         return len(self.meshes)

@@ -128,6 +128,8 @@ class RadianceFields:
         poses = self._poses(poses)
         lens = self.cameras.lens(self.size if size is None else size, corner=self.corner)
         rays = self.cameras.image_rays(poses, lens)
+        # A field is made once, however many pictures of it are taken.
+        alone = self.network.field(self.codes[0], dtype) if len(self) == 1 else None
         found = []
         for number in range(len(poses)):
             own = number if len(self) > 1 else 0
@@ -135,7 +137,7 @@ class RadianceFields:
             if tolerance:
                 found.append(self._quickly(own, code, some, tolerance, dtype))
             else:
-                shown = render(self.network.field(code, dtype), some, self.sampling)
+                shown = render(alone or self.network.field(code, dtype), some, self.sampling)
                 # Weights of samples are as large as everything else together.
                 found.append((shown.rgb, shown.opacity, shown.depth))
         rgb, opacity, depth = (torch.stack(each) for each in zip(*found, strict=True))
@@ -165,15 +167,23 @@ class RadianceFields:
     def densities(self) -> Callable[[Tensor], Tensor]:
         """Density of points ``(..., 3)`` of a single field, at least 0, without gradients.
 
-        All that is dense is in the cube of ``cameras.reach`` about the origin.
+        All that is dense is in the cube of ``cameras.reach`` about the origin, and in
+        ``cameras.sphere`` if there is one: where no camera looks nothing was ever learnt.
 
         Raises:
             ValueError: Several fields.
         """
         if len(self) != 1:
             raise ValueError(f"densities are of one field; got {len(self)}: give fields[i]")
-        found = self.network.densities(self.codes[0])
-        return torch.no_grad()(lambda points: found(points.to(self.codes)))
+        found, radius = self.network.densities(self.codes[0]), self.cameras.sphere
+
+        @torch.no_grad()
+        def densities(points: Tensor) -> Tensor:
+            there = points.to(self.codes)
+            dense = found(there)
+            return dense if radius is None else dense * (there.norm(dim=-1) <= radius)
+
+        return densities
 
     def to_meshes(self, options: SurfaceOptions | None = None) -> Meshes:
         """The surface of every field as a coloured mesh, y up.

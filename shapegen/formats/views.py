@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shapegen.core import boxes as box_algebra
 from shapegen.core.camera import Camera
-from shapegen.core.frames import to_z_up
+from shapegen.core.frames import TO_Z_UP, to_z_up
 from shapegen.core.raster import Canvas
 from shapegen.core.shading import FILL, Lights, Shadows, exposed, studio, to_display
 from shapegen.formats.drawing import Drawing, drawing
-from shapegen.scene import Scene
+from shapegen.scene import Boxes, Mesh, Scene
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -66,6 +67,7 @@ class Stage:
             self.centre = 0.5 * (low + high)
             self.scale = 2.0 / max(float(np.linalg.norm(high - low)), 1e-12)
             corners = (corners - self.centre) * self.scale
+        self._scene = scene
         self.drawn: Drawing = replace(drawn, triangles=corners, normals=to_z_up(drawn.normals))
         lights = studio(0.0)
         lights = Lights(to_z_up(lights.directions), lights.weights)
@@ -104,6 +106,19 @@ class Stage:
             depth=depth.astype(np.float32),
             parts=part[seen],
             normals=normals[seen] * _towards(normals[seen], camera, size),
+        )
+
+    def boxes(self) -> Float | None:
+        """The scene's boxes ``(k, 12)`` where cameras see them; None if it has meshes too."""
+        found = [node.primitive for node in self._scene.nodes]
+        if any(isinstance(each, Mesh) for each in found):
+            return None
+        rows = [each.boxes for each in found if isinstance(each, Boxes)]
+        return box_algebra.transformed(
+            box_algebra.orthonormalised(np.concatenate(rows)),
+            rotation=TO_Z_UP,
+            scale=self.scale,
+            translation=-self.scale * self.centre,
         )
 
     def _flat_colors(self, lights: Lights) -> Float32:

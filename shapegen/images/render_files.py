@@ -13,7 +13,8 @@ from shapegen.images.files import read_images
 from shapegen.images.lowering import bytes_of
 from shapegen.images.renders import Renders
 
-_OWN = ("poses", "fov", "shapes", "alpha", "depth", "parts")
+_MAPS = ("shapes", "alpha", "depth", "parts")
+_OWN = ("poses", "fov", *_MAPS, "boxes", "box_shapes")
 
 
 def holds_renders(path: str | Path) -> bool:
@@ -30,7 +31,8 @@ def read_renders(path: str | Path) -> Renders:
     Args:
         path: ``.npz`` with ``images`` as in :func:`shapegen.images.files.read_images`,
             ``poses (n, 4, 4)``, ``fov`` in degrees, and, if there, ``shapes (n,)``, ``alpha`` of
-            bytes, ``depth`` and ``parts (n, h, w)``.
+            bytes, ``depth`` and ``parts (n, h, w)``, and ``boxes (k, 12)`` of all shapes with
+            the shape that each belongs to, ``box_shapes (k,)``.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -45,7 +47,9 @@ def read_renders(path: str | Path) -> Renders:
         raise ValueError(f"{path}: `fov` must be one number; got {arrays['fov'].shape}")
     if "alpha" in arrays:
         arrays["alpha"] = arrays["alpha"].astype(np.float32) / 255
-    maps = {name: arrays[name] for name in _OWN[2:] if name in arrays}
+    maps: dict[str, Any] = {name: arrays[name] for name in _MAPS if name in arrays}
+    if "boxes" in arrays and "box_shapes" in arrays:
+        maps["boxes"] = _split(arrays["boxes"], arrays["box_shapes"])
     try:
         return Renders(images, arrays["poses"], float(arrays["fov"].item()), **maps)
     except (ValueError, TypeError) as error:
@@ -91,4 +95,14 @@ def write_renders(renders: Renders, path: str | Path) -> None:
         arrays["depth"] = renders.depth.numpy()
     if renders.parts is not None:
         arrays["parts"] = renders.parts.numpy().astype(np.int16)
+    if renders.boxes:
+        arrays["boxes"] = np.concatenate(renders.boxes)
+        counts = [len(each) for each in renders.boxes]
+        arrays["box_shapes"] = np.repeat(np.arange(len(counts)), counts)
     write_arrays(path, arrays)
+
+
+def _split(boxes: NDArray[Any], owners: NDArray[Any]) -> list[NDArray[Any]]:
+    """The boxes of every shape."""
+    count = int(owners.max()) + 1 if len(owners) else 0
+    return [boxes[owners == number] for number in range(count)]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from shapegen.core import boxes as box_algebra
 from shapegen.images.images import Images, Picture
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ class Renders(Sequence[Picture]):
     """``(n, h, w)`` float32: along the camera's axis; infinite where nothing is seen."""
     parts: Tensor | None
     """``(n, h, w)`` int64: number of the node of the shape's scene, -1 where nothing is seen."""
+    boxes: tuple[NDArray[np.float64], ...] | None
+    """Boxes ``(k, 12)`` of every shape, in the frame of the poses: what is solid, where shapes are
+    unions of boxes."""
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class Renders(Sequence[Picture]):
         alpha: Any = None,
         depth: Any = None,
         parts: Any = None,
+        boxes: Sequence[Any] | None = None,
     ) -> None:
         """Take images and what is known of them.
 
@@ -64,6 +70,7 @@ class Renders(Sequence[Picture]):
             alpha: ``(n, h, w)`` or None; so are the next two.
             depth: As :attr:`depth`.
             parts: As :attr:`parts`.
+            boxes: As :attr:`boxes`, one array a shape, or None.
 
         Raises:
             ValueError: Counts or sizes that do not fit, or numbers out of their range.
@@ -89,6 +96,11 @@ class Renders(Sequence[Picture]):
         self.parts = None if parts is None else _numbers(parts, "parts", size, torch.int64)
         if self.depth is not None and not bool((self.depth > 0).all()):
             raise ValueError("depth must be above 0, and infinite where nothing is seen")
+        self.boxes = None if boxes is None else tuple(box_algebra.as_boxes(each) for each in boxes)
+        if self.boxes is not None and len(self.boxes) != len(found):
+            raise ValueError(
+                f"boxes must be an array a shape ({len(found)}); got {len(self.boxes)}"
+            )
 
     @property
     def pixels(self) -> Tensor:
@@ -136,6 +148,7 @@ class Renders(Sequence[Picture]):
             given = [getattr(batch, name) for batch in batches]
             if all(each is not None for each in given):
                 maps[name] = torch.cat(given)
+        boxes = [batch.boxes for batch in batches if batch.boxes is not None]
         return cls(
             Images.join([batch.images for batch in batches]),
             torch.cat([batch.poses for batch in batches]),
@@ -143,6 +156,7 @@ class Renders(Sequence[Picture]):
             shapes=torch.cat(
                 [batch.shapes + start for batch, start in zip(batches, first, strict=False)]
             ),
+            boxes=sum(boxes, ()) if len(boxes) == len(batches) else None,
             **maps,
         )
 
@@ -167,11 +181,13 @@ class Renders(Sequence[Picture]):
             chosen = list(range(*index.indices(len(self))))
         numbers = torch.as_tensor(np.asarray(chosen, dtype=np.int64))
         maps = {name: getattr(self, name) for name in MAPS if getattr(self, name) is not None}
+        kept, shapes = self.shapes[numbers].unique(return_inverse=True)
         return Renders(
             self.images[numbers],
             self.poses[numbers],
             self.fov,
-            shapes=self.shapes[numbers].unique(return_inverse=True)[1],
+            shapes=shapes,
+            boxes=None if self.boxes is None else [self.boxes[each] for each in kept.tolist()],
             **{name: values[numbers] for name, values in maps.items()},
         )
 

@@ -3,6 +3,12 @@
 On a white background opaque white density passes for background, a flat board turned to the
 camera for a shape, and one shape for all codes. Densities are ``(n, r, r, r)`` at the middles of
 the cells of a cube about the origin, along x, y and z, z up.
+
+Cameras look at the ball in the cube, and what is outside of it counts for nothing: occupancy is a
+share of the ball. For PartNet's 3280 training chairs as they are rendered, the diagonal of their
+bounds twice the ball's radius, that is .089 (of the cube it would be .047, of a cube as wide as a
+chair's longest side .13), and the roundness of their outlines from above .88 (weighted by the
+matter above every place, .86).
 """
 
 from __future__ import annotations
@@ -42,6 +48,11 @@ def sampled(
     return torch.stack(found).float().clamp_min(0)
 
 
+def in_ball(resolution: int) -> Bool[Tensor, "resolution resolution resolution"]:
+    """Which cells of the cube have their middle in the ball that touches its sides."""
+    return cube_points(resolution).norm(dim=-1) <= 1
+
+
 def field_figures(
     density: Float[Tensor, "n r r r"],
     level: float,
@@ -56,8 +67,10 @@ def field_figures(
         colors: In 0 to 1.
 
     Raises:
-        ValueError: A shape without a full cell: the message says which densities it has.
+        ValueError: A shape without a full cell in the ball: the message says which densities it
+            has.
     """
+    density = density * in_ball(density.shape[1]).to(density)
     full = density >= level
     empty = ~full.flatten(1).any(1)
     if bool(empty.any()):
@@ -78,18 +91,20 @@ def field_figures(
 
 
 def occupancy(full: Bool[Tensor, "n r r r"]) -> Float[Tensor, " n"]:
-    """Share of the cells that are full."""
-    return full.flatten(1).double().mean(1)
+    """Share of the cells of the ball that are full."""
+    ball = in_ball(full.shape[1]).to(full.device)
+    return (full & ball).flatten(1).double().sum(1) / ball.sum()
 
 
 def roundness(full: Bool[Tensor, "n r r r"]) -> Float[Tensor, " n"]:
-    """How far the full cells extend in the horizontal direction in which they extend least.
+    """How far shapes extend, seen from above, in the direction in which they extend least.
 
-    Relative to that in which they extend most, by standard deviations of x and y: 1 for what is as
-    deep as it is wide, 0 for a standing board without thickness, and for what is empty.
+    Relative to that in which they extend most, by standard deviations of x and y over the outline
+    from above: 1 for what is as deep as it is wide, 0 for a standing board without thickness, and
+    for what is empty.
     """
     line = torch.arange(full.shape[1], dtype=torch.float64, device=full.device)
-    weight = full.sum(3).double()  # (n, x, y)
+    weight = full.any(3).double()  # (n, x, y)
     total = weight.sum((1, 2)).clamp_min(1)
     x, y = torch.meshgrid(line, line, indexing="ij")
     place = torch.stack([x, y], -1)  # (r, r, 2)

@@ -1,4 +1,4 @@
-"""Frechet distance of images in principal components of their pixels, between two anchors.
+"""Frechet distance of images, in pixels or in any features, between two anchors.
 
 For small images there is no network whose features everybody uses; the leading components of the
 training pixels need none. The figure means something between its anchors: the floor, which as many
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from shapegen.metrics import baselines
 from shapegen.metrics.draws import Figures
+from shapegen.metrics.feature_extractors import Extractor
 from shapegen.metrics.frechet import Gaussian, gaussian_distance
 from shapegen.metrics.principal import GaussianRows
 
@@ -20,11 +21,14 @@ COMPONENTS = 64
 
 
 class ImageDistance:
-    """Squared Frechet distance to held-out images; brightness in 0 to 1, summed over the pixels.
+    """Squared Frechet distance to held-out images.
 
     Args:
-        train: Training images in [-1, 1], by whose components all are compared.
+        train: Training images in [-1, 1]: the anchors, and where there is no extractor what gives
+            the components by which all are compared.
         reference: Held-out ones, which samples are compared with.
+        features: What gives the features; None: principal components of the training pixels, and
+            the distance is one of brightness in 0 to 1, summed over the pixels.
         components: At most so many.
 
     Raises:
@@ -35,19 +39,30 @@ class ImageDistance:
         self,
         train: Float[Tensor, "n c h w"],
         reference: Float[Tensor, "m channels height width"],
+        features: Extractor | None = None,
         *,
         components: int = COMPONENTS,
     ) -> None:
         if train.shape[1:] != reference.shape[1:]:
             got = " and ".join(str(tuple(each.shape[1:])) for each in (train, reference))
             raise ValueError(f"images must have one size; got {got}")
-        self.train = train
-        rows = GaussianRows(_rows(train))
-        self._mean, self._axes = rows.mean, rows.axes[:, -components:]
+        self.train, self.extractor = train, features
+        if features is None:
+            rows = GaussianRows(_rows(train))
+            self._mean, self._axes = rows.mean, rows.axes[:, -components:]
         self._reference = Gaussian.of(self.features(reference).numpy())
 
-    def features(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n components"]:
-        """Coordinates along the components."""
+    @property
+    def name(self) -> str:
+        """What images are compared in."""
+        if self.extractor is not None:
+            return self.extractor.name
+        return f"{self._axes.shape[1]} principal components of the training pixels"
+
+    def features(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n features"]:
+        """What is compared of images: coordinates along the components, or features."""
+        if self.extractor is not None:
+            return torch.from_numpy(self.extractor(images))
         return (_rows(images).double() - self._mean) @ self._axes
 
     def __call__(self, samples: Float[Tensor, "n c h w"]) -> float:
@@ -63,7 +78,10 @@ class ImageDistance:
         if not 2 <= n <= len(self.train):
             raise ValueError(f"n must be 2 to {len(self.train)}, the images; got {n}")
         chosen = self.train[baselines.draw(n, len(self.train), rng=rng)]
-        return {"floor": self(chosen), "collapse": self(chosen[:1].expand(n, -1, -1, -1))}
+        # The same features n times: so many need not be found.
+        alone = self.features(chosen[:1]).expand(n, -1)
+        collapse = gaussian_distance(Gaussian.of(alone.numpy()), self._reference)
+        return {"floor": self(chosen), "collapse": collapse}
 
 
 def _rows(images: Tensor) -> Tensor:

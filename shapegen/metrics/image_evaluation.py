@@ -15,6 +15,7 @@ from shapegen.images.autoencoder import squared_error
 from shapegen.images.images import Images
 from shapegen.metrics.draws import Figures, Measured, bootstrap_interval, sample_size
 from shapegen.metrics.feature_extractors import Extractor
+from shapegen.metrics.field_evaluation import evaluate_fields
 from shapegen.metrics.gan_figures import further_figures
 from shapegen.metrics.image_figures import (
     BASELINE,
@@ -57,24 +58,31 @@ def evaluate_images(
         components), ``intervals``, ``memorisation`` and ``settings``; ``reconstruction`` with the
         squared error of an image (brightness in 0 to 1, summed over the pixels) of the ``model``
         and of as many principal components (``baseline``); ``model``: what the model's own
-        ``figures`` say, and :func:`~shapegen.metrics.gan_figures.further_figures`.
+        ``figures`` say, and :func:`~shapegen.metrics.gan_figures.further_figures`. Of a model
+        of radiance fields also ``fields``: :mod:`shapegen.metrics.field_evaluation`.
 
     Raises:
-        ValueError: Empty data, or an argument out of its range.
+        ValueError: Empty data, images of another size than the model's, or an argument out of its
+            range.
         TypeError: A model or data of another kind.
     """
     if not isinstance(model, GenerativeModel):
         raise TypeError(f"a model that samples images is needed; got {type(model).__name__}")
     train, test = Images.of(data_train).pixels, Images.of(data_test)
     size = sample_size(n, draws, default=SAMPLES, most=len(test), what="the held-out images")
-    samples = [_drawn(model, size, seed + draw) for draw in range(draws)]
+    drawn = [_drawn(model, size, seed + draw) for draw in range(draws)]
+    samples = [_pixels(each) for each in drawn]
+    if isinstance(drawn[0], RadianceFields):
+        # A model of fields sees grey images in three equal colours, and its own have three.
+        train, test = train.expand(-1, 3, -1, -1), Images(test.pixels.expand(-1, 3, -1, -1))
+    _one_size(samples[0], train, test.pixels)
     fixed = np.random.RandomState(0)
     chosen = fixed.permutation(len(test))[:size]
     smallest = min(size, len(train))
     measure = ImageFigures(test.pixels[chosen], features, smallest=smallest, seed=seed)
     shares = measure.pixels.shares(samples[0])
     figures = [measure(each) for each in samples]
-    return {
+    result = {
         "metrics": {name: float(np.mean([one[name] for one in figures])) for name in figures[0]},
         **measure.rivals(train, size, draws=draws, seed=seed),
         "intervals": {
@@ -101,16 +109,32 @@ def evaluate_images(
             ),
         },
     }
+    if isinstance(drawn[0], RadianceFields):
+        result["fields"] = evaluate_fields(
+            model, data_train, data_test, n=n, draws=draws, seed=seed, features=features
+        )
+    return result
 
 
-def _drawn(model: GenerativeModel, size: int, seed: int) -> Tensor:
+def _drawn(model: GenerativeModel, size: int, seed: int) -> Images | RadianceFields:
     images = model.sample(size, rng=_stream(seed))
-    if isinstance(images, RadianceFields):
-        # Their pictures, from poses that are drawn as the training's.
-        return images.render().pixels
-    if not isinstance(images, Images):
+    if not isinstance(images, Images | RadianceFields):
         raise TypeError(f"a model that samples images is needed; got {type(images).__name__}")
-    return images.pixels
+    return images
+
+
+def _pixels(images: Images | RadianceFields) -> Tensor:
+    """Pixels; of fields pictures, from poses that are drawn as the training's."""
+    return images.pixels if isinstance(images, Images) else images.render().pixels
+
+
+def _one_size(*sets: Tensor) -> None:
+    sizes = [" x ".join(map(str, each.shape[1:])) for each in sets]
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            "images that are evaluated on must be as the model's; got {} of the model, {} for "
+            "training and {} held out".format(*sizes)
+        )
 
 
 def _reconstruction(

@@ -40,7 +40,7 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
 def evaluation_table(result: Mapping[str, Any]) -> Table:
     """What :func:`shapegen.metrics.evaluate` returned: a row a figure, a column a rival."""
     title, sections = evaluation_sections(result)
-    return _table(title, sections, features_note(result["settings"]))
+    return _table(title, sections, evaluation_note(result))
 
 
 def evaluation_sections(result: Mapping[str, Any]) -> tuple[str, Sections]:
@@ -104,6 +104,7 @@ def _cloud_sections(result: Mapping[str, Any]) -> tuple[str, Sections]:
         },
         "memorisation": {"model": result["memorisation"]},
         "model": {"model": result["model"]},
+        **{name: each for name, each in result.get("fields", {}).items() if name != "settings"},
     }
     return title, _with_figures(sections)
 
@@ -170,6 +171,24 @@ def features_note(settings: Mapping[str, Any]) -> str | None:
         f"features: {used['dimensions']} of {used['extractor']}; images resized to "
         f"{used['resize']}; {counts}; {used['neighbours']} neighbours"
     )
+
+
+def evaluation_note(result: Mapping[str, Any]) -> str | None:
+    """What figures of images and fields mean nothing without; None where there are none."""
+    note = features_note(result["settings"])
+    if "fields" not in result:
+        return note
+    used = result["fields"]["settings"]
+    spaces = ", ".join(f"{name}: {what}" for name, what in used["features"].items())
+    fields = (
+        f"{used['samples']} pictures against {used['reference']} held out (floor and collapse of "
+        f"{used['floor_samples']}), in {spaces}; densities of the first {used['shapes']} samples "
+        f"and {used['real_shapes']} real shapes in {used['cells']}^3 cells of the ball of radius "
+        f"{used['reach']:.3g}, full from {used['level']:.3g}; meshes in {used['mesh_cells']}^3; "
+        f"{used['views']} views of the first {used['viewed']}, depths within "
+        f"{used['tolerance']:.3g}"
+    )
+    return fields if note is None else f"{note}; fields: {fields}"
 
 
 def _with_figures(sections: Sections) -> Sections:

@@ -11,12 +11,14 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
 STEPS = 96
 """Places on a ray through the unit sphere at which a visual hull is asked for."""
+CONTRAST = 0.2
+"""Brightness in 0 to 1 by which a covered pixel is darker than white."""
 INSIDE = 0.25
 """Share of a pixel, interpolated, from which a place is inside of a silhouette."""
 
@@ -58,6 +60,7 @@ def depth_consistency(
     """
     _check(depth, poses)
     places = [_points(each, pose, fov) for each, pose in zip(depth, poses, strict=True)]
+    around_all = [_neighbourhoods(each) for each in depth]
     contradicted, seen, total, error = 0, 0, 0, 0.0
     for own, points in enumerate(places):
         for other in range(len(depth)):
@@ -65,7 +68,7 @@ def depth_consistency(
                 continue
             where, away = _projected(points, poses[other], fov)
             inside = (where.abs() <= 1).all(1) & (away > 0)
-            around = _neighbourhood(depth[other], where[inside])
+            around = around_all[other][_pixels(where[inside], len(depth[other]))].to(away)
             away = away[inside, None]
             gap = (around - away).abs().amin(1)
             visible = gap <= tolerance
@@ -76,6 +79,18 @@ def depth_consistency(
     if not total:
         raise ValueError("depths are compared where something is seen; nothing is")
     return DepthConsistency(contradicted / total, error / max(seen, 1), seen / total)
+
+
+def silhouettes(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
+    """About the share of every pixel that something covers, in pictures on white without alpha.
+
+    A pixel whose darkest colour is :data:`CONTRAST` below white is covered: pale things, and light
+    that falls on them, are seen as less than they are, so compare with real pictures alone.
+
+    Args:
+        pixels: In [-1, 1].
+    """
+    return ((1 - pixels.amin(1)) / (2 * CONTRAST)).clamp(0, 1)
 
 
 def hull_agreement(
@@ -181,16 +196,16 @@ def _projected(
     return torch.stack([local[:, 0] / scale, -local[:, 1] / scale], -1), away
 
 
-def _neighbourhood(
-    depth: Float[Tensor, "h w"], where: Float[Tensor, "n 2"]
-) -> Float[Tensor, "n 9"]:
-    """Depths of the nearest pixel and those around it."""
-    size = len(depth)
-    around = functional.unfold(functional.pad(depth[None, None], (1, 1, 1, 1), value=math.inf), 3)[
-        0
-    ].T
+def _neighbourhoods(depth: Float[Tensor, "h w"]) -> Float[Tensor, "pixels 9"]:
+    """Depths of every pixel, row by row, and of those around it; infinite outside of the image."""
+    wide = functional.pad(depth[None, None], (1, 1, 1, 1), value=math.inf)
+    return functional.unfold(wide, 3)[0].T
+
+
+def _pixels(where: Float[Tensor, "n 2"], size: int) -> Int[Tensor, " n"]:
+    """Numbers of the pixels that image coordinates are in, row by row."""
     column, row = ((where + 1) * (size / 2)).floor().long().clamp(0, size - 1).unbind(1)
-    return around[row * size + column].to(where)
+    return row * size + column
 
 
 def _slope(fov: float) -> float:

@@ -13,6 +13,7 @@ import torch
 import shapegen
 from shapegen.base import Shapes
 from shapegen.config.render import RenderConfig
+from shapegen.core import boxes as box_algebra
 from shapegen.data.catalog import make
 from shapegen.data.rendering import draw_poses, read_surfaces, render_shapes, turned_poses
 from shapegen.fields.meshes import Meshes
@@ -47,6 +48,9 @@ def equal(a: Renders, b: Renders) -> None:
         assert (one is None) == (other is None)
         if one is not None:
             torch.testing.assert_close(one, other, atol=1 / 255 / 2, rtol=0)
+    assert (a.boxes is None) == (b.boxes is None)
+    for rows, others in zip(a.boxes or (), b.boxes or (), strict=True):
+        np.testing.assert_array_equal(rows, others)
 
 
 def test_shapes_are_seen_from_their_poses(trees: PartTrees, renders: Renders) -> None:
@@ -80,6 +84,27 @@ def test_parts_and_depth_go_with_the_silhouette(trees: PartTrees, renders: Rende
     assert 3 <= float(renders.depth[seen].min()) < float(renders.depth[seen].max()) <= 5
 
 
+def test_what_is_seen_lies_on_the_boxes(renders: Renders) -> None:
+    assert renders.depth is not None
+    assert renders.boxes is not None
+    line = ((torch.arange(16) + 0.5) / 8 - 1) * math.tan(math.radians(CONFIG.fov) / 2)
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    rays = torch.stack([x, -y, -torch.ones_like(x)], -1)
+    for number, pose, depth in zip(
+        renders.shapes.tolist(), renders.poses, renders.depth, strict=True
+    ):
+        seen = depth.isfinite()
+        points = pose[:3, 3] + (depth[seen][:, None] * rays[seen]) @ pose[:3, :3].T
+        boxes = renders.boxes[number]
+        local = np.einsum(
+            "bij,pbj->pbi", box_algebra.axes(boxes), points.numpy()[:, None] - boxes[:, :3]
+        )
+        # How far a point is outside of the box that it is nearest to.
+        away = (np.abs(local) - boxes[:, 3:6] / 2).max(2).min(1)
+        assert len(away) > 10
+        np.testing.assert_allclose(away, 0, atol=1e-4)
+
+
 def test_poses_of_a_shape_depend_on_its_number_alone() -> None:
     all_of_them = draw_poses(CONFIG, range(4), seed=2)
     torch.testing.assert_close(draw_poses(CONFIG, [2, 1], seed=2), all_of_them[[2, 1]])
@@ -109,6 +134,10 @@ def test_choosing_numbers_shapes_anew(renders: Renders) -> None:
     bare = Renders(renders.images, renders.poses, 30)
     assert bare.num_shapes == 10
     assert Renders.join([renders, bare]).alpha is None
+    assert Renders.join([renders, bare]).boxes is None
+    assert renders.boxes is not None
+    assert some.boxes is not None
+    np.testing.assert_array_equal(some.boxes[1], renders.boxes[4])
     assert Images.of(renders) is renders.images
 
 
@@ -137,6 +166,7 @@ def test_damaged_archives_are_refused_in_one_line(renders: Renders, tmp_path: Pa
         "poses must be finite": {"poses": np.full((10, 4, 4), np.nan)},
         "depth must be above 0": {"depth": np.zeros((10, 16, 16))},
         r"alpha must be \(10, 16, 16\)": {"alpha": np.zeros((10, 8, 8))},
+        r"an array a shape \(5\); got 1": {"box_shapes": 0 * arrays["box_shapes"]},
         "square; got 16 x 8": {"images": arrays["images"][:, :, :8]},
     }
     for message, change in changes.items():

@@ -45,10 +45,17 @@ def test_cells_fill_the_cube() -> None:
     assert points[3, 0, 1].tolist() == [1.5, -1.5, -0.5]
 
 
-def test_occupancy_is_the_share_of_the_volume() -> None:
+def test_occupancy_is_the_share_of_the_ball() -> None:
     found = occupancy(sampled([ball, lambda p: ball(p, 0.4)], R) > 5)
-    expected = [4 / 3 * math.pi * radius**3 / 8 for radius in (0.8, 0.4)]
+    expected = [radius**3 for radius in (0.8, 0.4)]
     torch.testing.assert_close(found, torch.tensor(expected).double(), rtol=0.03, atol=0)
+    # What cameras cannot see counts for nothing.
+    corner = torch.zeros(1, R, R, R, dtype=torch.bool)
+    corner[:, :5, :5, :5] = True
+    assert float(occupancy(corner)) == 0
+    assert float(occupancy(~corner)) == 1
+    with pytest.raises(ValueError, match="no density of 5; its largest is 0"):
+        field_figures(9.0 * corner, 5.0)
 
 
 @pytest.mark.parametrize("turn", [0.0, 0.6])
@@ -59,6 +66,9 @@ def test_roundness_is_the_ratio_of_the_horizontal_sides(turn: float) -> None:
     # One cell is a 24th of its width.
     assert float(found[1]) < 0.08
     assert float(roundness(sampled([ball], R) > 5)) == pytest.approx(1, abs=1e-6)
+    # A tall back on one side of a square seat is not seen from above.
+    seat = full(torch.cat([cuboid(0.8, 0.8, 0.1, turn), cuboid(0.8, 0.1, 0.8, turn)]))
+    assert float(roundness(seat)) == pytest.approx(1, abs=0.03)
     assert float(roundness(torch.zeros(1, 4, 4, 4, dtype=torch.bool))) == 0
 
 

@@ -8,6 +8,7 @@ import torch
 
 from shapegen.metrics.frechet import frechet_distance
 from shapegen.metrics.image_distance import ImageDistance
+from shapegen.metrics.random_features import random_features
 
 
 def images(count: int, seed: int, shift: float = 0.0) -> torch.Tensor:
@@ -34,6 +35,21 @@ def test_anchors_are_below_and_above_a_model() -> None:
     spread = np.trace(np.cov(distance.features(images(200, 1)).numpy().T))
     # One point against a Gaussian: its variance, and how far the point is from the mean.
     assert anchors["collapse"] >= spread * 0.999
+
+
+def test_features_of_a_network_are_compared_in_the_same_way() -> None:
+    train, test, samples = images(80, 0), images(60, 1), images(50, 2, shift=0.3)
+    distance = ImageDistance(train, test, random_features())
+    network = random_features()
+    assert distance(samples) == frechet_distance(network(samples), network(test))
+    anchors = distance.anchors(80, rng=torch.Generator().manual_seed(0))
+    assert anchors["floor"] == pytest.approx(frechet_distance(network(train), network(test)))
+    spread = np.trace(np.cov(network(test).T))
+    assert anchors["collapse"] > spread
+    assert (distance.name, ImageDistance(train, test, components=3).name) == (
+        network.name,
+        "3 principal components of the training pixels",
+    )
 
 
 def test_mistakes_are_one_line() -> None:
