@@ -197,7 +197,8 @@ def picture_distances(
 
 def level_of(fields: RadianceFields) -> float:
     """The density from which a place is full: the one that meshes have where none is given."""
-    return auto_level(OneField(fields[0]).bounds.double().numpy())
+    one = OneField(fields[0])
+    return auto_level(one.bounds.double().numpy(), one.spacing)
 
 
 def density_figures(fields: RadianceFields, level: float) -> Figures:
