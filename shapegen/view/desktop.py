@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +13,7 @@ import numpy as np
 from shapegen.scene import Scene
 from shapegen.view.desktop_drawing import Drawing
 from shapegen.view.desktop_panel import Panel
+from shapegen.view.display import display
 from shapegen.view.keys import help_text, press
 from shapegen.view.latents import Latents
 from shapegen.view.state import ViewerState
@@ -285,22 +283,9 @@ def _open3d() -> ModuleType:
 
 def _check_display() -> None:
     """Open3D ends the process where it finds no display: look before."""
-    if sys.platform != "linux" or os.environ.get("WAYLAND_DISPLAY"):
-        return
-    name = os.environ.get("DISPLAY")
-    if not name:
-        raise RuntimeError(f"the window needs a display, and DISPLAY is not set; {_WITHOUT}")
-    library = ctypes.util.find_library("X11")
-    if library is None:
-        return
-    x11 = ctypes.CDLL(library)
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    display = x11.XOpenDisplay(None)
-    if not display:
-        raise RuntimeError(
-            f"the window needs a display, and {name!r} cannot be opened; {_WITHOUT}"
-        )
-    x11.XCloseDisplay(ctypes.c_void_p(display))
+    _, problem = display()
+    if problem:
+        raise RuntimeError(f"the window needs a display, and {problem}; {_WITHOUT}")
 
 
 _WITHOUT = "without one use a browser: shapegen view --backend web, or a picture: --backend image"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import importlib.util
 import json
 import runpy
@@ -206,7 +207,7 @@ def test_without_a_display_the_error_says_so(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(RuntimeError, match=r"DISPLAY is not set; .*--backend image"):
         desktop.show(frame(0))
-    if desktop.ctypes.util.find_library("X11") is None:
+    if ctypes.util.find_library("X11") is None:
         pytest.skip("no X11 library here, so nothing tells whether a display can be opened")
     monkeypatch.setenv("DISPLAY", ":987")
     with pytest.raises(RuntimeError, match="':987' cannot be opened"):
