@@ -16,10 +16,9 @@ from shapegen.view.desktop_panel import Panel
 from shapegen.view.display import display
 from shapegen.view.keys import help_text, press
 from shapegen.view.latents import Latents
+from shapegen.view.rooms import FRONT
 from shapegen.view.state import ViewerState
 
-FRONT = np.array([0.53, 0.35, 0.77])
-"""Where the camera stands, seen from the middle; the other viewers' too."""
 PANEL_EMS = 19
 WINDOW_KEYS = {
     "r": "the first view again",

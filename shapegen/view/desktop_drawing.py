@@ -12,7 +12,8 @@ from shapegen.core.shading import srgb_to_linear
 from shapegen.scene import Image, Mesh, Points
 from shapegen.view.pieces import Piece, box_mesh, labels, pieces
 from shapegen.view.relations import relation_lines
-from shapegen.view.state import Picture, ViewerState, image_size
+from shapegen.view.rooms import image_size
+from shapegen.view.state import Picture, ViewerState
 
 Float = NDArray[np.float64]
 

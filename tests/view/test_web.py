@@ -40,9 +40,13 @@ def viewer() -> Iterator[WebViewer]:
     made.close()
 
 
+def handles(viewer: WebViewer) -> dict[str, Any]:
+    """What is drawn of the chosen shape."""
+    return viewer.drawings[viewer.state.shape]._handles
+
+
 def boxes(viewer: WebViewer) -> Any:
-    assert viewer._drawing is not None
-    return viewer._drawing._handles["boxes"]
+    return handles(viewer)["boxes"]
 
 
 def _changed(a: np.ndarray, b: np.ndarray) -> float:
@@ -90,22 +94,23 @@ def test_controls_move_what_is_drawn(viewer: WebViewer) -> None:
 
 
 def test_the_cloud_is_moved_and_painted(viewer: WebViewer) -> None:
-    assert viewer._drawing is not None
-    cloud = viewer._drawing._handles["part_5"]
+    cloud = handles(viewer)["part_5"]
     viewer.explode.value = 1.0
-    assert viewer._drawing._handles["part_5"] is cloud
+    assert handles(viewer)["part_5"] is cloud
     np.testing.assert_allclose(cloud.position, (np.eye(3) + 2).mean(0))
+    before = np.array(cloud.colors)
     viewer.coloring.value = "level"
-    assert viewer._drawing._handles["part_5"] is not cloud
+    assert handles(viewer)["part_5"] is cloud
+    assert np.array(cloud.colors).shape == (3,)
+    assert np.array(cloud.colors).tolist() != before.tolist()
     viewer.ticks[5].value = False
-    assert "part_5" not in viewer._drawing._handles
+    assert "part_5" not in handles(viewer)
 
 
 def test_other_shapes_replace_what_was_drawn(viewer: WebViewer) -> None:
-    assert viewer._drawing is not None
     for name in ("m", "i"):
         viewer.shape.value = name
-        assert list(viewer._drawing._handles) == ["part_0"]
+        assert list(handles(viewer)) == ["part_0"]
         assert not viewer.frame.visible
         assert len(viewer.ticks) == 1
     viewer.shape.value = "w"
@@ -134,16 +139,18 @@ def test_latent_sliders_decode_live() -> None:
     pytest.importorskip("viser", reason="viser is not installed")
     model = shapegen.load("grass-furniture")
     viewer = WebViewer([], latents=latents_of(model, count=4), port=0)
+    assert viewer.model is not None
     try:
         before = np.array(boxes(viewer).batched_positions)
-        viewer.sliders[0].value = 2.0
+        viewer.model.sliders[0].value = 2.0
         after = np.array(boxes(viewer).batched_positions)
         assert before.shape != after.shape or np.abs(before - after).max() > 0.01
-        viewer.sliders[0].value = 0.0
+        viewer.model.sliders[0].value = 0.0
         np.testing.assert_array_equal(before, np.array(boxes(viewer).batched_positions))
-        viewer.sliders[1].value = 1.0
-        viewer._resample()
-        assert [slider.value for slider in viewer.sliders] == [0.0] * 4
+        viewer.model.sliders[1].value = 1.0
+        viewer.state.resample()
+        viewer.sync()
+        assert [slider.value for slider in viewer.model.sliders] == [0.0] * 4
         drawn = np.array(boxes(viewer).batched_positions)
         assert before.shape != drawn.shape or np.abs(before - drawn).max() > 0.01
     finally:
@@ -182,12 +189,11 @@ class Client:
 
 
 def test_clicks_name_parts_and_buttons_save(viewer: WebViewer) -> None:
-    assert viewer._drawing is not None
-    viewer._drawing._clicked(2)
+    viewer.drawings[0]._clicked(2)
     assert viewer.picked.content.startswith("**a**")
     # At the level of the group the cloud in it stands for the group.
     viewer.level.value = 1
-    viewer._drawing._clicked(5)
+    viewer.drawings[0]._clicked(5)
     assert viewer.picked.content.startswith("**right**")
     client = Client()
     viewer.frame.value = 1.0
