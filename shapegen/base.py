@@ -166,6 +166,14 @@ class Flowing(Protocol):
 
 
 @runtime_checkable
+class Sketching(Protocol):
+    """A latent model that can decode roughly in a fraction of the time, while a slider moves."""
+
+    sketch: Callable[..., Any]
+    """``sketch(z, *, rng)``: nearly what :meth:`LatentModel.decode` gives."""
+
+
+@runtime_checkable
 class Composed(Protocol):
     """A latent model whose latent has parts with a meaning of their own."""
 

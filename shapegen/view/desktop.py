@@ -121,7 +121,7 @@ class DesktopViewer:
         middle, reach = 0.5 * (low + high), float(np.linalg.norm(high - low))
         box = self._o3d.geometry.AxisAlignedBoundingBox(low, high)
         self.widget.setup_camera(45.0, box, middle)
-        self.widget.look_at(middle, middle + 1.4 * reach * FRONT, [0.0, 1.0, 0.0])
+        self.widget.look_at(middle, middle + 1.4 * reach * self.state.front, [0.0, 1.0, 0.0])
         self.window.post_redraw()
 
     def save_picture(self, path: str | Path) -> None:
@@ -200,6 +200,8 @@ class DesktopViewer:
     def _tick(self) -> bool:
         now = time.monotonic()
         elapsed, self._before = now - self._before, now
+        # A camera's backward axis: a field is drawn from where the window looks.
+        self.state.look(np.asarray(self.widget.scene.camera.get_model_matrix())[:3, 2])
         # A tick that was late must not make the walk jump.
         moves = self.state.advance(min(elapsed, 0.25))
         if moves:

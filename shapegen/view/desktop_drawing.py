@@ -79,6 +79,8 @@ class Drawing:
                     continue
             place = np.eye(4)
             place[:3, 3] = piece.offset + picture.offset
+            if isinstance(piece.primitive, Image) and picture.facing is not None:
+                place[:3, :3] = picture.facing
             self._scene.set_geometry_transform(key, place)
             wanted[key] = piece
 

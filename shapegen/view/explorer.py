@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shapegen.scene import Mesh, Node, Scene
 from shapegen.view.latents import Latents
+from shapegen.view.radiance import Looks
 
 Float = NDArray[np.float64]
 Shows = Literal["shape", "flow", "walk", "samples"]
@@ -35,7 +36,7 @@ class Explorer:
         """Beside the picture of a field."""
         self._start = latents.draw()
         self._end = self._start
-        self._pictures = 0
+        self._drawn = 0
 
     @property
     def latent(self) -> Float:
@@ -44,9 +45,14 @@ class Explorer:
 
     @property
     def pending(self) -> bool:
-        """Whether the picture of a field is to become finer."""
-        looks = self.latents.looks
-        return looks is not None and self._pictures < len(looks.sizes)
+        """Whether what is shown is to become finer."""
+        return self.shows == "shape" and self._drawn < self._stages
+
+    @property
+    def _stages(self) -> int:
+        if self.latents.looks is not None:
+            return len(self.latents.looks.sizes)
+        return 1 if self.latents.sketch is None else 2
 
     def step(self, steps: Float) -> None:
         """Go so many standard deviations along the first directions."""
@@ -70,7 +76,7 @@ class Explorer:
         way = way / np.linalg.norm(way)
         if self.direction is not None and np.linalg.norm(way - self.direction) > STILL:
             self.direction = way
-            self._pictures = 0
+            self._drawn = 0
 
     def extract(self) -> None:
         """Put the surface of the field beside its picture.
@@ -82,7 +88,7 @@ class Explorer:
             self.mesh = self.latents.looks.mesh(self.latent)
 
     def scenes(self) -> list[Scene]:
-        """What is shown, frame by frame; pictures of a field become finer from call to call."""
+        """What is shown, frame by frame; a shape becomes finer from call to call."""
         latents = self.latents
         if self.shows == "flow" and latents.flow is not None:
             return latents.flow(self.latent)
@@ -90,18 +96,24 @@ class Explorer:
             return latents.walk(self.latent, self._end)
         if self.shows == "samples" and latents.sheet is not None:
             return [latents.sheet()]
-        if latents.looks is None or self.direction is None:
-            return [latents.decode(self.latent)]
         # Counted before it is drawn: a look from elsewhere meanwhile starts over.
-        number = min(self._pictures, len(latents.looks.sizes) - 1)
-        self._pictures = number + 1
-        picture = latents.looks.picture(self.latent, self.direction, latents.looks.sizes[number])
+        stage = min(self._drawn, self._stages - 1)
+        self._drawn = stage + 1
+        if latents.looks is not None:
+            return [self._field(latents.looks, stage)]
+        if latents.sketch is not None and not stage:
+            return [latents.sketch(self.latent)]
+        return [latents.decode(self.latent)]
+
+    def _field(self, looks: Looks, stage: int) -> Scene:
+        assert self.direction is not None
+        picture = looks.picture(self.latent, self.direction, looks.sizes[stage])
         nodes = [Node("field", primitive=picture)]
         if self.mesh is not None:
             nodes.append(Node("mesh", primitive=self.mesh))
-        return [Scene(tuple(nodes))]
+        return Scene(tuple(nodes))
 
     def _moved(self) -> None:
         self.shows = "shape"
         self.mesh = None
-        self._pictures = 0
+        self._drawn = 0

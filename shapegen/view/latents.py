@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shapegen.base import Composed, Flowing, LatentModel
+from shapegen.base import Composed, Flowing, LatentModel, Sketching
 from shapegen.core.latent import principal_directions
 from shapegen.scene import Image, Node, Scene
 from shapegen.view.radiance import Looks, looks_of
@@ -45,6 +45,8 @@ class Latents:
     """``(k,)``: a standard deviation along each."""
     names: tuple[str, ...] = ()
     """Of the sliders; none: their numbers."""
+    sketch: Callable[[Float], Scene] | None = None
+    """The same, roughly and quickly, for while a slider moves."""
     flow: Callable[[Float], list[Scene]] | None = None
     """The same points on their way from noise to the shape of a latent, frame by frame."""
     walk: Callable[[Float, Float], list[Scene]] | None = None
@@ -93,6 +95,12 @@ def latents_of(model: LatentModel, *, count: int = 8, seed: int = 0) -> Latents:
         return model.decode(tensor(latent)[None], rng=noise())
 
     @torch.no_grad()
+    def sketch(latent: Float) -> Scene:
+        assert isinstance(model, Sketching)
+        found: Scene = model.sketch(tensor(latent)[None], rng=noise()).to_scene()
+        return found
+
+    @torch.no_grad()
     def draw() -> Float:
         return np.asarray(model.sample_latent(1, rng=rng)[0].double().cpu().numpy())
 
@@ -118,6 +126,7 @@ def latents_of(model: LatentModel, *, count: int = 8, seed: int = 0) -> Latents:
         directions,
         spread,
         names=names,
+        sketch=sketch if isinstance(model, Sketching) else None,
         flow=flow if isinstance(model, Flowing) else None,
         walk=None if fields else walk,
         sheet=sheet if images else None,

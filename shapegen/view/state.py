@@ -13,7 +13,7 @@ from shapegen.scene import Scene, side_by_side
 from shapegen.view.arrangement import Arrangement, Arranger, Coloring
 from shapegen.view.explorer import Explorer
 from shapegen.view.latents import Latents
-from shapegen.view.rooms import arranged, beside, facing, room_of
+from shapegen.view.rooms import FRONT, arranged, beside, facing, room_of
 from shapegen.view.swaps import Swaps
 
 Float = NDArray[np.float64]
@@ -131,7 +131,7 @@ class ViewerState:
     def advance(self, seconds: float) -> bool:
         """Play on. There and back: the loop has no jump.
 
-        Pictures of fields become finer meanwhile.
+        What a model shows becomes finer meanwhile.
 
         Returns:
             Whether anything moves.
@@ -213,6 +213,7 @@ class ViewerState:
 
     def swap(self) -> None:
         """Exchange the two parts that are picked (:class:`shapegen.view.swaps.Swaps`)."""
+        self.settle()
         self._replaced(self.swaps.swap())
 
     def undo(self) -> None:
@@ -222,6 +223,12 @@ class ViewerState:
     def reset(self) -> None:
         """Take all swaps back."""
         self._replaced(self.swaps.reset())
+
+    @property
+    def front(self) -> Float:
+        """``(3,)``: where the camera stands at first, seen from the middle of what is shown."""
+        looks = None if self.explorer is None else self.explorer.latents.looks
+        return FRONT if looks is None else looks.front
 
     # What is drawn ------------------------------------------------------------------------
 
@@ -256,6 +263,7 @@ class ViewerState:
 
     def export(self) -> Scene:
         """The shapes that are shown, whole, as they are at this time."""
+        self.settle()
         return side_by_side(
             [
                 arranger.scene(min(self.time, arranger.walk.frames - 1))
@@ -275,11 +283,16 @@ class ViewerState:
         self._replaced([0])
 
     def _refine(self) -> bool:
-        """Draw the model's field once more, finer, where it is to be."""
+        """Draw the model's shape once more, finer, where it is to be."""
         if self.explorer is None or not self.explorer.pending or 0 not in self.shown:
             return False
         self.arrangers[0] = arranged(self.explorer.scenes())
         return True
+
+    def settle(self) -> None:
+        """Draw the model's shape as finely as it will be."""
+        while self._refine():
+            pass
 
     def _replaced(self, shapes: Iterable[int]) -> None:
         """Fit what is chosen to shapes that are others now; a level that was chosen is kept."""

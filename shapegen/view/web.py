@@ -14,7 +14,6 @@ import numpy as np
 from shapegen.scene import Scene
 from shapegen.view.arrangement import COLORINGS
 from shapegen.view.latents import Latents
-from shapegen.view.rooms import FRONT
 from shapegen.view.state import FPS, ViewerState
 from shapegen.view.web_drawing import Drawing
 from shapegen.view.web_panels import ModelPanel, SwapPanel
@@ -233,14 +232,10 @@ class WebViewer:
         """Let everybody, and who comes later, see all that is shown."""
         low, high = self.state.bounds()
         reach, target = float(np.linalg.norm(high - low)), 0.5 * (low + high)
-        explorer = self.state.explorer
-        front = FRONT
-        if explorer is not None and explorer.direction is not None:
-            front = explorer.direction
         cameras = [client.camera for client in self.server.get_clients().values()]
         for camera in (self.server.initial_camera, *cameras):
             camera.look_at = tuple(target)
-            camera.position = tuple(target + 1.4 * reach * front)
+            camera.position = tuple(target + 1.4 * reach * self.state.front)
 
 
 def _plain(text: str) -> str:
