@@ -166,6 +166,11 @@ class ViewerState:
         return model and 0 in self.shown
 
     @property
+    def flows(self) -> bool:
+        """Whether the frames that are shown are those of a flow."""
+        return self.has_flow and self._model.shows == "flow"
+
+    @property
     def flow(self) -> float:
         """How far the model's shape is on its way from noise, from 0 to 1: there."""
         if self.explorer is None or self.explorer.shows != "flow":

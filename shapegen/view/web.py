@@ -16,7 +16,7 @@ from shapegen.view.arrangement import COLORINGS
 from shapegen.view.latents import Latents
 from shapegen.view.state import FPS, ViewerState
 from shapegen.view.web_drawing import Drawing
-from shapegen.view.web_panels import ModelPanel, SwapPanel
+from shapegen.view.web_panels import ModelPanel, SwapPanel, follow
 
 LOCAL = "127.0.0.1"
 """The address that only this machine reaches; elsewhere: ``ssh -L 8080:localhost:8080 HOST``."""
@@ -108,11 +108,11 @@ class WebViewer:
             self.shape.value = state.names[state.shape]
             self.compare.value = state.compare
             self.frame.max = float(max(state.last, 1))
-            self.frame.value = float(state.time)
-            self.frame.visible = state.last > 0
+            follow(self.frame, state.time)
+            self.frame.visible = state.last > 0 and not state.flows
             self.playing.value = state.playing
             self.playing.visible = state.last > 0 or state.has_flow
-            self.explode.value = float(state.explode)
+            follow(self.explode, state.explode)
             self.level.max = max(state.depth, 1)
             self.level.value = state.level
             self.level.visible = state.depth > 0

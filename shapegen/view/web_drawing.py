@@ -174,12 +174,13 @@ def _places(cloud: Points) -> NDArray[np.float16]:
 
 
 def _cloud_colors(piece: Piece) -> NDArray[np.uint8]:
-    """A colour a point, or one for all."""
+    """A colour a point: one for all would look paler until it is changed."""
     cloud = piece.primitive
     assert isinstance(cloud, Points)
-    if piece.shade is not None:
-        return _bytes(piece.shade)
-    return _bytes(piece.node.color if cloud.colors is None else cloud.colors)
+    if piece.shade is None and cloud.colors is not None:
+        return _bytes(cloud.colors)
+    color = _bytes(piece.node.color if piece.shade is None else piece.shade)
+    return np.tile(color, (len(cloud.positions), 1))
 
 
 def _rgb(image: Image) -> NDArray[np.uint8]:

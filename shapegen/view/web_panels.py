@@ -15,6 +15,12 @@ Changed = Callable[[Callable[[], None]], None]
 NOTHING = "none"
 
 
+def follow(slider: Any, value: float) -> None:
+    """Move a slider to a value, but not for rounding: it may be moved in the browser just now."""
+    if abs(slider.value - value) > 1e-6:
+        slider.value = value
+
+
 class ModelPanel:
     """Sliders through a model's latents, and what else it can show.
 
@@ -53,9 +59,9 @@ class ModelPanel:
         """Show what the state says."""
         assert self._state.explorer is not None
         for slider, step in zip(self.sliders, self._state.explorer.steps, strict=True):
-            slider.value = float(step)
+            follow(slider, step)
         if self.flow is not None:
-            self.flow.value = self._state.flow
+            follow(self.flow, self._state.flow)
 
     def _slide(self) -> None:
         self._state.slide([float(slider.value) for slider in self.sliders])
