@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from shapegen.scene import Scene
-from shapegen.view.arrangement import COLORINGS
+from shapegen.view.arrangement import COLORINGS, Arranger
 from shapegen.view.latents import Latents
 from shapegen.view.state import FPS, ViewerState
 from shapegen.view.web_drawing import Drawing
@@ -55,6 +55,7 @@ class WebViewer:
         self.drawings: dict[int, Drawing] = {}
         """By number, of the shapes that are shown."""
         self._busy = False
+        self._listed: Arranger | None = None
         self.server = viser.ViserServer(host=host, port=port or _free_port(host), verbose=False)
         # A shared link leads through a server of others: nothing leaves unless asked.
         self.server.gui.configure_theme(show_share_button=False)
@@ -180,22 +181,29 @@ class WebViewer:
 
     def _list_parts(self) -> None:
         arranger = self.state.arranger
-        names = [
-            "\u2003" * int(level) + node.name
-            for level, node in zip(arranger.levels, arranger.nodes, strict=True)
-        ]
-        # A slider often changes places only: the list then stays as it is.
-        if names != [tick.label for tick in self.ticks]:
-            for tick in self.ticks:
-                tick.remove()
-            self.ticks.clear()
-            with self._parts:
-                for number, name in enumerate(names):
-                    tick = self.server.gui.add_checkbox(name, True)
-                    tick.on_update(partial(self._tick, number))
-                    self.ticks.append(tick)
+        if arranger is not self._listed:
+            self._listed = arranger
+            self._list_names(
+                [
+                    "\u2003" * int(level) + node.name
+                    for level, node in zip(arranger.levels, arranger.nodes, strict=True)
+                ]
+            )
         for number, tick in enumerate(self.ticks):
             tick.value = not self.state.is_hidden(number)
+
+    def _list_names(self, names: list[str]) -> None:
+        # A slider often changes places only: the list then stays as it is.
+        if names == [tick.label for tick in self.ticks]:
+            return
+        for tick in self.ticks:
+            tick.remove()
+        self.ticks.clear()
+        with self._parts:
+            for number, name in enumerate(names):
+                tick = self.server.gui.add_checkbox(name, True)
+                tick.on_update(partial(self._tick, number))
+                self.ticks.append(tick)
 
     def _tick(self, number: int, event: Any) -> None:
         self.change(lambda: self.state.hide(number, not event.target.value))
