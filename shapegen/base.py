@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -153,6 +153,33 @@ class Walker(Protocol):
 
     def decode_walk(self, z: Tensor, *, rng: torch.Generator | None = None) -> Any:
         """Map latents ``(steps, latent_dim)``, in the order of the walk, to shapes."""
+        ...
+
+
+@runtime_checkable
+class Flowing(Protocol):
+    """A latent model whose points flow from noise to the shape, and can be watched."""
+
+    trajectory: Callable[..., Any]
+    """``trajectory(z, steps, *, rng)``: of one latent, as many shapes as steps, of the same
+    points; the first is the noise and the last what :meth:`LatentModel.decode` gives."""
+
+
+@runtime_checkable
+class Sketching(Protocol):
+    """A latent model that can decode roughly in a fraction of the time, while a slider moves."""
+
+    sketch: Callable[..., Any]
+    """``sketch(z, *, rng)``: nearly what :meth:`LatentModel.decode` gives."""
+
+
+@runtime_checkable
+class Composed(Protocol):
+    """A latent model whose latent has parts with a meaning of their own."""
+
+    @property
+    def latent_parts(self) -> Mapping[str, int]:
+        """Length of every part by its name, in the order in which a latent has them."""
         ...
 
 

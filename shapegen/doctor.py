@@ -117,11 +117,17 @@ def _graphics() -> list[Finding]:
         else:
             detail = "not found (the 3D window needs it)"
             found.append(Finding("note", f"lib{library}", detail, _system(package)))
-    screen = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
-    if screen:
-        return [*found, Finding("ok", "screen", screen)]
-    detail = "no display: shapegen view --backend image writes a picture"
-    return [*found, Finding("note", "screen", detail)]
+    return [*found, _screen()]
+
+
+def _screen() -> Finding:
+    from shapegen.view.display import display
+
+    name, problem = display()
+    if not problem:
+        return Finding("ok", "screen", name)
+    instead = "shapegen view writes a picture (--backend image) or serves a page (--backend web)"
+    return Finding("note", "screen", f"{problem}: no window; {instead}")
 
 
 def _system(packages: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -77,3 +78,27 @@ def test_a_step_trains(name: str, network: str, monkeypatch: pytest.MonkeyPatch)
     moved = [not torch.equal(value, before[key]) for key, value in model.named_parameters()]
     # Not every one: a residual block begins as the identity.
     assert sum(moved) >= 4
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("name", "size", "slider"),
+    [("view_parts", "PARTS", "explode"), ("view_points", "POINTS", "frame")],
+)
+def test_moves_of_the_viewers_sliders_are_counted(
+    name: str, size: str, slider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("viser", reason="viser is not installed")
+    monkeypatch.setattr(import_module(f"benchmarks.workloads.{name}"), size, 20)
+    result = harness.run(name)
+    assert result["slider"] == slider
+    assert result["updates_a_second"] == pytest.approx(1 / result["cpu_s"], rel=0.01, abs=0.06)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_slide_is_timed_with_what_follows_it() -> None:
+    assert {f"view_slide_{name}" for name in ("grass", "pointflow", "structurenet")} < set(names())
+    result = harness.run("view_slide_structurenet")
+    # The sketch while the slider moves is a part of the work.
+    assert result["settled_s"] > result["min_s"] * 0.5
+    assert result["weights"] == "structurenet-furniture"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from shapegen.core.divergence import Divergence, Exact
 from shapegen.core.flows import Bijection
-from shapegen.core.ode import Problem, Solver, solve
+from shapegen.core.ode import Problem, Solver, solve, trace
 from shapegen.core.vector_field import VectorField
 
 
@@ -93,15 +93,12 @@ class CNF(Bijection):
         return found.end
 
     def path(self, z: Tensor, context: Tensor | None, times: Sequence[float]) -> list[Tensor]:
-        """Positions on the way to data at ``times``, shares of the way from 0 to 1, ascending."""
-        problem, _ = self._problems(z, context, reverse=True, probes=None)
-        positions, before = [], 0.0
-        for time in times:
-            if time > before:
-                z = solve(_between(problem, z, before, time), self.solver).end
-            positions.append(z)
-            before = time
-        return positions
+        """Positions on the way to data at ``times``, shares of the way from 0 to 1, ascending.
+
+        Without gradients; that of 1 is what :meth:`generate` gives.
+        """
+        problem, pilot = self._problems(z, context, reverse=True, probes=None)
+        return trace(problem, self.solver, times, pilot=pilot)
 
     def _flow(self, x: Tensor, context: Tensor | None, *, reverse: bool) -> tuple[Tensor, Tensor]:
         probes = self.divergence.probes(x)
@@ -156,17 +153,6 @@ class CNF(Bijection):
         depends = [end_time, *([] if given is None else [given])]
         parameters = [each for each in (*depends, *self.field.parameters()) if each.requires_grad]
         return Problem(rates, x, integrals, tuple(parameters))
-
-
-def _between(problem: Problem, start: Tensor, begin: float, end: float) -> Problem:
-    """A part of a problem, from one time to another."""
-    share = end - begin
-
-    def rates(s: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        velocity, integrands = problem.rates(begin + share * s, u)
-        return share * velocity, share * integrands
-
-    return replace(problem, rates=rates, start=start)
 
 
 def continuous(flow: nn.Module) -> list[CNF]:

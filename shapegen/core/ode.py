@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -179,6 +179,51 @@ def march(problem: Problem, grid: Sequence[float], method: str) -> Solution:
     return Solution(u, sums, evaluations)
 
 
+@torch.no_grad()
+def trace(
+    problem: Problem, solver: Solver, times: Sequence[float], *, pilot: Problem | None = None
+) -> list[Tensor]:
+    """Where ``u`` is at some times: the steps of :func:`solve`, and cubics between their ends.
+
+    It costs one evaluation more than a solve, however many times are asked for; that of the end is
+    where :func:`solve` comes out with the same steps.
+
+    Args:
+        problem: What to solve.
+        solver: How.
+        times: From 0 to 1, ascending.
+        pilot: As for :func:`solve`.
+    """
+    grid, method = _equal(solver.steps), solver.method
+    if solver.adaptive:
+        try:
+            grid = _choose_steps(pilot or problem, solver)[1]
+        except AssertionError as error:
+            _complain(solver, str(error))
+            grid, method = _equal(FALLBACK_STEPS), "rk4"
+    u = problem.start
+    velocity = problem.rates(u.new_tensor(grid[0]), u)[0]
+    found: list[Tensor] = []
+    for start, end in itertools.pairwise(grid):
+        step = end - start
+        part = march(replace(problem, start=u), (start, end), method)
+        after = problem.rates(u.new_tensor(end), part.end)[0]
+        while len(found) < len(times) and (times[len(found)] < end or end == grid[-1]):
+            share = (times[len(found)] - start) / step
+            found.append(_cubic(share, u, part.end, step * velocity, step * after))
+        u, velocity = part.end, after
+    return found
+
+
+def _cubic(share: float, a: Tensor, b: Tensor, slope_a: Tensor, slope_b: Tensor) -> Tensor:
+    """Hermite's cubic between two places; slopes for a whole step."""
+    if share in (0.0, 1.0):
+        return b if share else a
+    back = 1.0 - share
+    bend = share * back * (back * (slope_a + a - b) - share * (slope_b + a - b))
+    return back * a + share * b + bend
+
+
 def _moved(u: Tensor, rates: Sequence[Tensor], row: Sequence[float], step: float) -> Tensor:
     for weight, rate in zip(row, rates, strict=True):
         if weight:
@@ -269,6 +314,12 @@ def _options(problem: Problem, solver: Solver) -> dict[str, object]:
 
 def _fall_back(problem: Problem, solver: Solver, reason: str) -> Solution:
     """Fixed steps where the adaptive solver got stuck."""
+    _complain(solver, reason)
+    return march(problem, _equal(FALLBACK_STEPS), "rk4")
+
+
+def _complain(solver: Solver, reason: str) -> None:
+    """Say why fixed steps take the place of adaptive ones, or that none can."""
     if "max_num_steps" in reason:
         raise ArithmeticError(
             f"{solver.method} needs more than {solver.max_num_steps} steps at atol "
@@ -277,6 +328,5 @@ def _fall_back(problem: Problem, solver: Solver, reason: str) -> Solution:
     warnings.warn(
         f"the adaptive solver stopped ({reason.split(':')[0]}); {FALLBACK_STEPS} fixed steps of "
         "rk4 took its place, whose error nobody controls",
-        stacklevel=3,
+        stacklevel=4,
     )
-    return march(problem, _equal(FALLBACK_STEPS), "rk4")

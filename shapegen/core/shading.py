@@ -19,6 +19,8 @@ from shapegen.core.raster import Canvas
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
+_CHUNK = 2048
+"""Points that are lit at once: what is known of them stays in the processor's cache."""
 FILL = 0.17
 """Light from everywhere, never in shadow, so that nothing is black."""
 
@@ -82,8 +84,14 @@ class Shadows:
             points: On the surface of the triangles, or anywhere.
             normals: Outward.
         """
+        starts = range(0, len(points), _CHUNK)
+        parts = [slice(start, start + _CHUNK) for start in starts]
+        found = [self._light(points[part], normals[part]) for part in parts]
+        return np.concatenate([np.empty(0, np.float32), *found])
+
+    def _light(self, points: Float, normals: Float) -> Float32:
         directions = self.lights.directions
-        facing = np.maximum(normals @ directions.T, 0.0).astype(np.float32)
+        facing = np.maximum(normals.astype(np.float32) @ directions.T.astype(np.float32), 0.0)
         # A step along the normal keeps a surface from shading itself through its own texels.
         raised = (points + 1.5 * self.texel * normals).astype(np.float32)
         seen = raised @ self._matrix.astype(np.float32) + self._shift.astype(np.float32)

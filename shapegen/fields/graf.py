@@ -31,7 +31,6 @@ from shapegen.fields.rendering import Rendered, render
 from shapegen.fields.triplane import TriplaneField
 
 Walk = Literal["both", "shape", "appearance"]
-_PARTS: tuple[Walk, Walk] = ("shape", "appearance")
 _TOLD: dict[Told, int] = {"nothing": 0, "scale": 1, "place": 2}
 
 
@@ -66,6 +65,11 @@ class GRAF(LatentModel):
     def latent_dim(self) -> int:
         """Length of the shape's code and the appearance's together."""
         return self.config.latent_dim
+
+    @property
+    def latent_parts(self) -> dict[str, int]:
+        """Lengths of the two codes."""
+        return {"shape": self.config.shape_dim, "appearance": self.config.appearance_dim}
 
     def prepare(self, shapes: Any) -> Float[Tensor, "n 3 h w"]:
         """Pixels of images; grey ones in three equal channels.
@@ -210,9 +214,11 @@ class GRAF(LatentModel):
             ValueError: Codes of another shape, or fewer than two steps.
         """
         ends = [self._as_latent(end) for end in (a, b)]
-        dims = (self.config.shape_dim, self.config.appearance_dim)
+        dims = list(self.latent_parts.values())
         paths = []
-        for name, start, end in zip(_PARTS, *(each.split(dims) for each in ends), strict=True):
+        for name, start, end in zip(
+            self.latent_parts, *(each.split(dims) for each in ends), strict=True
+        ):
             target = end if codes in ("both", name) else start
             keep = not self._official
             paths.append(latent_walks.interpolate(start, target, steps, keep_length=keep))

@@ -19,6 +19,7 @@ from shapegen.config import expand
 from shapegen.core import latent as latent_walks
 from shapegen.core.batch_norm import measure_norms
 from shapegen.core.bounds import importance_weighted
+from shapegen.core.cnf import integrating
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.mixture import GaussianMixture
 from shapegen.core.noise import standard_normal, truncated_normal
@@ -39,6 +40,8 @@ from shapegen.points.validity import checked_points
 
 CHUNK_POINTS = 2**16
 """Points that are encoded or decoded at once."""
+SKETCH, SKETCH_POINTS = Solver("midpoint", steps=2), 512
+"""How a cloud is drawn that has to be there at once."""
 
 
 class PointFlow(Autoencoder):
@@ -251,6 +254,18 @@ class PointFlow(Autoencoder):
         """
         z = self._codes(z)
         return self._flown(z, self._points_of_noise(len(z), num_points, rng))
+
+    def sketch(
+        self, z: Float[Tensor, "n latent"], *, rng: torch.Generator | None = None
+    ) -> PointClouds:
+        """Draw the first points of :meth:`decode` alone, by few steps of the flow.
+
+        They are wrong by about a hundredth of the shape.
+        """
+        z = self._codes(z)
+        noise = self._points_of_noise(len(z), None, rng)[:, :SKETCH_POINTS]
+        with integrating(self.point_flow, solver=SKETCH):
+            return self._flown(z, noise)
 
     def _points_of_noise(
         self, clouds: int, count: int | None, rng: torch.Generator | None

@@ -55,12 +55,12 @@ def move(
     Raises:
         ValueError: The node does not exist or is the root, or the motion is none.
     """
-    _check_part(tree, node, "move")
+    check_part(tree, node, "move")
     old = box_algebra.orthonormalised(tree.box[[node]])[0]
     if box is None:
         change = _about_centre(old, translation, rotation, scale)
     else:
-        change = _fit(old, box_algebra.orthonormalised(np.reshape(box, (1, 12)))[0])
+        change = box_map(old, box_algebra.orthonormalised(np.reshape(box, (1, 12)))[0])
     moved = {node: change}
     for other, there in images(tree, node).items():
         if not any(other in below(tree, own) or own in below(tree, other) for own in moved):
@@ -109,14 +109,14 @@ def swap(
         ValueError: A node does not exist or is a root, or the labels do not fit: they must be
             equal, or stand below the same label.
     """
-    _check_part(tree, node, "replace")
-    _check_part(other, other_node, "take")
+    check_part(tree, node, "replace")
+    check_part(other, other_node, "take")
     ours, theirs = tree.label[node], other.label[other_node]
     if ours != theirs and ours.rpartition("/")[0] != theirs.rpartition("/")[0]:
         raise ValueError(f"a part {ours!r} cannot be replaced by a {theirs!r}: its parent differs")
     source = subtree(other.facing(tree.front), other_node)
     ends = box_algebra.orthonormalised(np.stack([source.box[0], tree.box[node]]))
-    change = _fit(ends[0], ends[1], keep_proportions=keep_proportions)
+    change = box_map(ends[0], ends[1], keep_proportions=keep_proportions)
     piece = replace(source, box=box_algebra.stretched(source.box, change.matrix, change.offset))
     pieces = {node: piece}
     for twin, there in images(tree, node).items() if partners else ():
@@ -140,7 +140,12 @@ def swap(
     return reconnected(tree, edited, held, result.origin, wanted)
 
 
-def _check_part(tree: PartTree, node: int, verb: str) -> None:
+def check_part(tree: PartTree, node: int, verb: str) -> None:
+    """Refuse a node that is no part of a tree.
+
+    Raises:
+        ValueError: The node does not exist or is the root.
+    """
     if not 0 <= node < len(tree):
         raise ValueError(f"nodes must be from 1 to {len(tree) - 1}; got {node}")
     if node == 0:
@@ -169,7 +174,7 @@ def _about_centre(
     return Motion(matrix, shift + old[:3] - matrix @ old[:3])
 
 
-def _fit(from_: Array, to: Array, *, keep_proportions: bool = False) -> Motion:
+def box_map(from_: Array, to: Array, *, keep_proportions: bool = False) -> Motion:
     """The map of one box onto another, axes matched by the coordinate axes nearest to them."""
     a, b = box_algebra.canonicalised(np.stack([from_, to]))
     frames = box_algebra.axes(np.stack([a, b]))

@@ -292,6 +292,12 @@ class StructureNet(Autoencoder):
         """Decode codes to part trees (the decoder does not draw)."""
         return self.part_trees(self.decode_structures(z))
 
+    def sketch(
+        self, z: Float[Tensor, "shapes latent"], *, rng: torch.Generator | None = None
+    ) -> PartTrees:
+        """Decode codes to part trees whose relations hold only as well as they were decoded."""
+        return self.decode_structures(z).part_trees()
+
     def decode_walk(self, z: Tensor, *, rng: torch.Generator | None = None) -> PartTrees:
         """Decode the steps of a walk: parts keep their ids, and the structure of equal ends."""
         return structure_walk(self, z)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +13,12 @@ import numpy as np
 from shapegen.scene import Scene
 from shapegen.view.desktop_drawing import Drawing
 from shapegen.view.desktop_panel import Panel
+from shapegen.view.display import display
 from shapegen.view.keys import help_text, press
 from shapegen.view.latents import Latents
+from shapegen.view.rooms import FRONT
 from shapegen.view.state import ViewerState
 
-FRONT = np.array([0.53, 0.35, 0.77])
-"""Where the camera stands, seen from the middle; the other viewers' too."""
 PANEL_EMS = 19
 WINDOW_KEYS = {
     "r": "the first view again",
@@ -124,7 +121,7 @@ class DesktopViewer:
         middle, reach = 0.5 * (low + high), float(np.linalg.norm(high - low))
         box = self._o3d.geometry.AxisAlignedBoundingBox(low, high)
         self.widget.setup_camera(45.0, box, middle)
-        self.widget.look_at(middle, middle + 1.4 * reach * FRONT, [0.0, 1.0, 0.0])
+        self.widget.look_at(middle, middle + 1.4 * reach * self.state.front, [0.0, 1.0, 0.0])
         self.window.post_redraw()
 
     def save_picture(self, path: str | Path) -> None:
@@ -203,6 +200,8 @@ class DesktopViewer:
     def _tick(self) -> bool:
         now = time.monotonic()
         elapsed, self._before = now - self._before, now
+        # A camera's backward axis: a field is drawn from where the window looks.
+        self.state.look(np.asarray(self.widget.scene.camera.get_model_matrix())[:3, 2])
         # A tick that was late must not make the walk jump.
         moves = self.state.advance(min(elapsed, 0.25))
         if moves:
@@ -285,22 +284,9 @@ def _open3d() -> ModuleType:
 
 def _check_display() -> None:
     """Open3D ends the process where it finds no display: look before."""
-    if sys.platform != "linux" or os.environ.get("WAYLAND_DISPLAY"):
-        return
-    name = os.environ.get("DISPLAY")
-    if not name:
-        raise RuntimeError(f"the window needs a display, and DISPLAY is not set; {_WITHOUT}")
-    library = ctypes.util.find_library("X11")
-    if library is None:
-        return
-    x11 = ctypes.CDLL(library)
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    display = x11.XOpenDisplay(None)
-    if not display:
-        raise RuntimeError(
-            f"the window needs a display, and {name!r} cannot be opened; {_WITHOUT}"
-        )
-    x11.XCloseDisplay(ctypes.c_void_p(display))
+    _, problem = display()
+    if problem:
+        raise RuntimeError(f"the window needs a display, and {problem}; {_WITHOUT}")
 
 
 _WITHOUT = "without one use a browser: shapegen view --backend web, or a picture: --backend image"

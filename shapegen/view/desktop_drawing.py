@@ -12,7 +12,8 @@ from shapegen.core.shading import srgb_to_linear
 from shapegen.scene import Image, Mesh, Points
 from shapegen.view.pieces import Piece, box_mesh, labels, pieces
 from shapegen.view.relations import relation_lines
-from shapegen.view.state import Picture, ViewerState, image_size
+from shapegen.view.rooms import image_size
+from shapegen.view.state import Picture, ViewerState
 
 Float = NDArray[np.float64]
 
@@ -78,6 +79,8 @@ class Drawing:
                     continue
             place = np.eye(4)
             place[:3, 3] = piece.offset + picture.offset
+            if isinstance(piece.primitive, Image) and picture.facing is not None:
+                place[:3, :3] = picture.facing
             self._scene.set_geometry_transform(key, place)
             wanted[key] = piece
 

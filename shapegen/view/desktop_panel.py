@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from shapegen.view.arrangement import COLORINGS, Arranger
-from shapegen.view.latents import REACH
+from shapegen.view.latents import REACH, Latents
 from shapegen.view.pieces import label_of
 from shapegen.view.state import ViewerState
 
@@ -39,14 +39,16 @@ class Panel:
         self._listed: Arranger | None = None
         self.ticks: list[Any] = []
         self.latents: list[Any] = []
+        self.buttons: dict[str, Any] = {}
         gap = self._em // 2
         self.widget = gui.ScrollableVert(gap, gui.Margins(gap, gap, gap, gap))
         self._shapes()
         self._looks()
         if state.explorer is not None:
-            self._sliders(len(state.explorer.steps))
+            self._sliders(state.explorer.latents)
         self._actions(buttons)
         self._part_tree()
+        self._swaps()
 
     def sync(self) -> None:
         """Show what the state says; keys and a playing walk change it, too."""
@@ -67,7 +69,13 @@ class Panel:
         if state.explorer is not None:
             for slider, step in zip(self.latents, state.explorer.steps, strict=True):
                 slider.double_value = float(step)
+            self.flow.double_value = state.flow
         self._list_parts()
+        shown = [
+            f"{state.arrangers[shape].nodes[node].name} of {state.names[shape]}"
+            for shape, node in state.swaps.picks
+        ]
+        self.swapped.text = "Swap " + (" and ".join(shown) if len(shown) == 2 else "parts: -")
 
     def _shapes(self) -> None:
         self.shape = self._gui.Combobox()
@@ -104,14 +112,18 @@ class Panel:
             ticks.add_child(tick)
         self.widget.add_child(ticks)
 
-    def _sliders(self, count: int) -> None:
+    def _sliders(self, latents: Latents) -> None:
+        state = self._state
         folder = self._gui.CollapsableVert("Latent (standard deviations)", self._em // 4)
-        for number in range(count):
-            slider = self._slider(str(number + 1), -REACH, REACH, self._slide, parent=folder)
+        for name in latents.titles:
+            slider = self._slider(name, -REACH, REACH, self._slide, parent=folder)
             self.latents.append(slider)
-        self.resample = self._gui.Button("Resample")
-        self.resample.set_on_clicked(lambda: self._changed(self._state.resample))
-        folder.add_child(self.resample)
+        self.flow = self._slider("Flow", 0.0, 1.0, state.set_flow, parent=folder)
+        self.flow.enabled = latents.flow is not None
+        self._act(folder, "Resample", state.resample)
+        self._act(folder, "Walk", state.walk, enabled=latents.walk is not None)
+        self._act(folder, "Samples", state.sample, enabled=latents.sheet is not None)
+        self._act(folder, "Mesh", state.extract, enabled=latents.looks is not None)
         self.widget.add_child(folder)
 
     def _slide(self, _: float) -> None:
@@ -133,6 +145,16 @@ class Panel:
         self.tree.set_on_selection_changed(self._pick)
         self.widget.add_child(self.picked)
         self.widget.add_child(self.tree)
+
+    def _swaps(self) -> None:
+        """A part chosen in the tree of a shape, then one of another: they can be exchanged."""
+        state = self._state
+        self.swapped = self._gui.Label("")
+        self.widget.add_child(self.swapped)
+        row = self._gui.Horiz(self._em // 2)
+        for name, act in (("Swap", state.swap), ("Undo", state.undo), ("Reset", state.reset)):
+            self._act(row, name, act)
+        self.widget.add_child(row)
 
     def _list_parts(self) -> None:
         arranger = self._state.arranger
@@ -162,6 +184,16 @@ class Panel:
             node = self._listed.nodes[number]
             label = label_of(node)
             self.picked.text = node.name if label == node.name else f"{node.name}: {label}"
+            self._changed(lambda: self._state.swaps.pick(self._state.shape, number))
+
+    def _act(self, parent: Any, name: str, act: Change, *, enabled: bool = True) -> None:
+        """A button that changes the state."""
+        button = self._gui.Button(name)
+        button.vertical_padding_em = 0
+        button.enabled = enabled
+        button.set_on_clicked(lambda: self._changed(act))
+        self.buttons[name] = button
+        parent.add_child(button)
 
     def _tick(self, name: str, act: Callable[[bool], None]) -> Any:
         made = self._gui.Checkbox(name)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from shapegen.scene import Scene
-from shapegen.view.arrangement import COLORINGS
-from shapegen.view.latents import REACH, Latents
-from shapegen.view.state import FPS, ViewerState, room_of
+from shapegen.view.arrangement import COLORINGS, Arranger
+from shapegen.view.latents import Latents
+from shapegen.view.state import FPS, ViewerState
 from shapegen.view.web_drawing import Drawing
+from shapegen.view.web_panels import ModelPanel, SwapPanel, follow
 
 LOCAL = "127.0.0.1"
 """The address that only this machine reaches; elsewhere: ``ssh -L 8080:localhost:8080 HOST``."""
@@ -49,10 +51,11 @@ class WebViewer:
         self.state = ViewerState(walks, names=names, latents=latents)
         viser = _imported()
         self._lock = threading.RLock()
-        self.sliders: list[Any] = []
         self.ticks: list[Any] = []
-        self._drawing: Drawing | None = None
+        self.drawings: dict[int, Drawing] = {}
+        """By number, of the shapes that are shown."""
         self._busy = False
+        self._listed: Arranger | None = None
         self.server = viser.ViserServer(host=host, port=port or _free_port(host), verbose=False)
         # A shared link leads through a server of others: nothing leaves unless asked.
         self.server.gui.configure_theme(show_share_button=False)
@@ -60,8 +63,10 @@ class WebViewer:
         # viser's own light washes the colours of parts out.
         self.server.scene.configure_environment_map(environment_intensity=0.45)
         self._controls()
-        self._choose(0)
+        self.sync()
         self._frame_camera()
+        if self.state.explorer is not None and self.state.explorer.direction is not None:
+            self.server.on_client_connect(self._follow)
 
     @property
     def address(self) -> str:
@@ -76,99 +81,120 @@ class WebViewer:
             now = time.monotonic()
             elapsed, before = now - before, now
             with self._lock:
-                self.state.playing = bool(self.playing.value)
-                moves = self.state.advance(elapsed)
-            if moves:
-                self.frame.value = self.state.time
+                if self.state.advance(elapsed):
+                    self.sync()
 
     def close(self) -> None:
         """Stop serving."""
         self.server.stop()
 
+    def change(self, act: Callable[[], object]) -> None:
+        """Do what a control says, then show it; what does not work is told."""
+        with self._lock:
+            if self._busy:
+                return
+            self.told.visible = False
+            try:
+                act()
+            except (ValueError, RuntimeError) as error:
+                self.told.content = _plain(str(error))
+                self.told.visible = True
+            self.sync()
+
+    def sync(self) -> None:
+        """Bring the controls, and what is drawn, to the state."""
+        state = self.state
+        with self._lock, self.server.atomic():
+            self._busy = True  # a control that follows the state must not change it
+            self.shape.value = state.names[state.shape]
+            self.compare.value = state.compare
+            self.frame.max = float(max(state.last, 1))
+            follow(self.frame, state.time)
+            self.frame.visible = state.last > 0 and not state.flows
+            self.playing.value = state.playing
+            self.playing.visible = state.last > 0 or state.has_flow
+            follow(self.explode, state.explode)
+            self.level.max = max(state.depth, 1)
+            self.level.value = state.level
+            self.level.visible = state.depth > 0
+            self.coloring.value = state.coloring
+            self.relations.value = state.relations
+            self.relations.visible = bool(state.arranger.relations())
+            if self.model is not None:
+                self.model.sync()
+            self.swap.sync()
+            self._list_parts()
+            self._busy = False
+            self.redraw()
+
+    def redraw(self) -> None:
+        """Bring what is drawn to the state."""
+        with self._lock, self.server.atomic():
+            pictures = self.state.pictures()
+            for shape in self.drawings.keys() - {picture.shape for picture in pictures}:
+                self.drawings.pop(shape).clear()
+            for picture in pictures:
+                shape = picture.shape
+                if shape not in self.drawings:
+                    self.drawings[shape] = Drawing(
+                        self.server.scene, f"shape_{shape}", partial(self._pick, shape)
+                    )
+                self.drawings[shape].draw(
+                    picture,
+                    own_colors=self.state.coloring == "semantics",
+                    relations=self.state.relations,
+                )
+
     def _controls(self) -> None:
-        gui = self.server.gui
-        names = self.state.names
-        self.shape = gui.add_dropdown("Shape", names, visible=len(names) > 1)
-        self.shape.on_update(lambda _: self._choose(names.index(self.shape.value)))
+        gui, state = self.server.gui, self.state
+        several = len(state.names) > 1
+        self.shape = gui.add_dropdown("Shape", state.names, visible=several)
+        self.compare = gui.add_checkbox("Compare all", False, visible=several)
         self.frame = gui.add_slider("Frame", 0.0, 1.0, 0.01, 0.0)
         self.playing = gui.add_checkbox("Play", False)
         self.explode = gui.add_slider("Explode", 0.0, 2.0, 0.02, 0.0)
         self.level = gui.add_slider("Level", 0, 1, 1, 1)
         self.coloring = gui.add_dropdown("Colour by", COLORINGS)
         self.relations = gui.add_checkbox("Relations", False)
-        for control in (self.frame, self.explode, self.level, self.coloring, self.relations):
-            control.on_update(lambda _: self.redraw())
+        for control, act in (
+            (self.shape, lambda name: state.choose(state.names.index(name))),
+            (self.compare, self._compare),
+            (self.frame, state.set_time),
+            (self.playing, lambda on: setattr(state, "playing", on)),
+            (self.explode, state.set_explode),
+            (self.level, state.set_level),
+            (self.coloring, lambda name: setattr(state, "coloring", name)),
+            (self.relations, lambda on: setattr(state, "relations", on)),
+        ):
+            control.on_update(lambda event, act=act: self.change(partial(act, event.target.value)))
         self.picked = gui.add_markdown("Click a part for its name.")
+        self.told = gui.add_markdown("", visible=False)
         gui.add_button("Save GLB").on_click(lambda event: self._save_glb(event.client))
         gui.add_button("Save picture").on_click(lambda event: self._save_picture(event.client))
-        if self.state.explorer is not None:
-            self._latent_controls(self.state.explorer.latents)
+        self.model = None if state.explorer is None else ModelPanel(gui, state, self.change)
+        self.swap = SwapPanel(gui, state, self.change)
         self._parts = gui.add_folder("Parts", expand_by_default=False)
 
-    def _latent_controls(self, latents: Latents) -> None:
-        gui = self.server.gui
-        with gui.add_folder("Latent"):
-            self.sliders = [
-                gui.add_slider(f"{number + 1}", -REACH, REACH, 0.05, 0.0)
-                for number in range(len(latents.spread))
-            ]
-            self.resample = gui.add_button("Resample")
-        for slider in self.sliders:
-            slider.on_update(lambda _: self._decode())
-        self.resample.on_click(lambda _: self._resample())
-
-    def _resample(self) -> None:
-        with self._lock:
-            self.state.resample()
-            self._busy = True  # the sliders that go back must not decode one by one
-            for slider in self.sliders:
-                slider.value = 0.0
-            self._busy = False
-            self._show_model()
-
-    def _decode(self) -> None:
-        with self._lock:
-            if not self._busy:
-                self.state.slide([float(slider.value) for slider in self.sliders])
-                self._show_model()
-
-    def _show_model(self) -> None:
-        name = self.state.names[0]
-        if self.shape.value == name:
-            self._choose(0)
-        else:
-            self.shape.value = name
-
-    def _choose(self, number: int) -> None:
-        """Show another shape: the controls fit it, all its parts are there."""
-        with self._lock, self.server.atomic():
-            self.state.choose(number)
-            frames, depth = self.state.last + 1, self.state.depth
-            self._busy = True
-            self.frame.max = float(max(frames - 1, 1))
-            self.frame.value = self.state.time
-            self.frame.visible = self.playing.visible = frames > 1
-            self.level.max = max(depth, 1)
-            self.level.value = depth
-            self.level.visible = depth > 0
-            self.relations.visible = bool(self.state.arranger.relations())
-            self._list_parts()
-            self._busy = False
-            if self._drawing is not None:
-                self._drawing.clear()
-            self._drawing = Drawing(self.server.scene, self.state.arranger, self._pick)
-            self.redraw()
+    def _compare(self, compare: bool) -> None:
+        self.state.set_compare(compare)
+        self._frame_camera()
 
     def _list_parts(self) -> None:
         arranger = self.state.arranger
-        names = [
-            "\u2003" * int(level) + node.name
-            for level, node in zip(arranger.levels, arranger.nodes, strict=True)
-        ]
-        # A latent slider often changes places only: the list then stays as it is.
+        if arranger is not self._listed:
+            self._listed = arranger
+            self._list_names(
+                [
+                    "\u2003" * int(level) + node.name
+                    for level, node in zip(arranger.levels, arranger.nodes, strict=True)
+                ]
+            )
+        for number, tick in enumerate(self.ticks):
+            tick.value = not self.state.is_hidden(number)
+
+    def _list_names(self, names: list[str]) -> None:
+        # A slider often changes places only: the list then stays as it is.
         if names == [tick.label for tick in self.ticks]:
-            for tick in self.ticks:
-                tick.value = True
             return
         for tick in self.ticks:
             tick.remove()
@@ -176,35 +202,23 @@ class WebViewer:
         with self._parts:
             for number, name in enumerate(names):
                 tick = self.server.gui.add_checkbox(name, True)
-                tick.on_update(lambda event, number=number: self._hide(number, event.target.value))
+                tick.on_update(partial(self._tick, number))
                 self.ticks.append(tick)
 
-    def _hide(self, number: int, shown: bool) -> None:
-        with self._lock:
-            self.state.hide(number, not shown)
-            self.redraw()
+    def _tick(self, number: int, event: Any) -> None:
+        self.change(lambda: self.state.hide(number, not event.target.value))
 
-    def redraw(self) -> None:
-        """Bring what is drawn to what the controls say."""
-        with self._lock:
-            if self._busy or self._drawing is None:
-                return
-            self.state.set_time(float(self.frame.value))
-            self.state.set_explode(float(self.explode.value))
-            self.state.set_level(int(self.level.value))
-            self.state.coloring = self.coloring.value
-            (picture,) = self.state.pictures()
-            with self.server.atomic():
-                self._drawing.draw(
-                    picture.arrangement,
-                    own_colors=self.coloring.value == "semantics",
-                    relations=bool(self.relations.value),
-                )
-
-    def _pick(self, number: int) -> None:
-        node = self.state.arranger.nodes[number]
+    def _pick(self, shape: int, number: int) -> None:
+        node = self.state.arrangers[shape].nodes[number]
         self.picked.content = (
             f"**{_plain(node.name)}**  \n{_plain(str(node.extras.get('label', '')))}"
+        )
+        self.change(lambda: self.state.swaps.pick(shape, number))
+
+    def _follow(self, client: Any) -> None:
+        """Look at a field from where the last one who moved stands."""
+        client.camera.on_update(
+            lambda camera: self.state.look(np.subtract(camera.position, camera.look_at))
         )
 
     def _save_glb(self, client: Any) -> None:
@@ -223,12 +237,13 @@ class WebViewer:
             client.send_file_download("shape.png", png_bytes(np.asarray(pixels)[..., :3]))
 
     def _frame_camera(self) -> None:
-        low, high = room_of(self.state.arranger)
-        reach = float(np.linalg.norm(high - low))
-        target = 0.5 * (low + high)
-        camera = self.server.initial_camera
-        camera.look_at = tuple(target)
-        camera.position = tuple(target + 1.4 * reach * np.array([0.53, 0.35, 0.77]))
+        """Let everybody, and who comes later, see all that is shown."""
+        low, high = self.state.bounds()
+        reach, target = float(np.linalg.norm(high - low)), 0.5 * (low + high)
+        cameras = [client.camera for client in self.server.get_clients().values()]
+        for camera in (self.server.initial_camera, *cameras):
+            camera.look_at = tuple(target)
+            camera.position = tuple(target + 1.4 * reach * self.state.front)
 
 
 def _plain(text: str) -> str:

@@ -373,6 +373,12 @@ def test_a_path_passes_through_what_it_plays(flow: CNF, rng: torch.Generator) ->
         torch.testing.assert_close(positions[-1], flow.generate(z, context))
         # Half of the way back is where half of the way forth from the end comes to.
         rest = flow.path(positions[-1], context, [0.0])
+        with integrating(flow, solver=Solver("rk4", steps=64)):
+            fine = flow.path(z, context, [0.0, 0.25, 0.5, 1.0])
+            quarter = flow.path(z, context, [16 / 64])
     assert len(positions) == 4
+    for position, right in zip(positions, fine, strict=True):
+        torch.testing.assert_close(position, right, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(quarter[0], fine[1], atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(rest[0], positions[-1])
     assert (positions[1] - positions[2]).abs().max() > 1e-3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import importlib.util
 import json
 import runpy
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 
 from shapegen.cli import app
 from shapegen.core import boxes as box_algebra
+from shapegen.data.furniture import furniture
 from shapegen.formats import write_scene
 from shapegen.scene import Mesh, Points, Scene
 from shapegen.view import desktop
@@ -29,6 +31,7 @@ from shapegen.view.latents import Latents
 from shapegen.view.pieces import box_mesh
 from shapegen.view.state import ViewerState
 from tests.view.test_arrangement import frame
+from tests.view.test_play import flowing
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_open3d = pytest.mark.skipif(
@@ -153,10 +156,33 @@ def test_latent_sliders_and_the_button_decode() -> None:
     assert [slider.limits for slider in panel.latents] == [(-3.0, 3.0)] * 2
     panel.latents[1].double_value = 1.5
     panel.latents[1].act(1.5)
-    panel.resample.act()
+    panel.buttons["Resample"].act()
     panel.sync()
     assert seen == [0, 3, 0]
     assert panel.latents[1].double_value == 0
+
+
+def test_the_flow_slider_and_the_buttons_of_swaps() -> None:
+    chairs = furniture(2, category="chair", seed=3)
+    state = flowing([[chair.to_scene()] for chair in chairs])
+    panel = panel_of(state)
+    panel.flow.act(0.5)
+    panel.sync()
+    assert state.time == 2.0
+    assert panel.flow.double_value == panel.frame.double_value / 4 == 0.5
+    assert panel.buttons["Walk"].enabled
+    assert not panel.buttons["Mesh"].enabled
+    for shape, chair in enumerate(chairs, start=1):
+        state.choose(shape)
+        panel.sync()
+        panel.tree.act(chair.label.index("chair/chair_seat"))
+        panel.sync()
+    assert panel.swapped.text == "Swap chair_seat of shape 1 and chair_seat of shape 2"
+    before = state.arrangers[1]
+    panel.buttons["Swap"].act()
+    assert state.arrangers[1] is not before
+    panel.buttons["Undo"].act()
+    assert state.arrangers[1] is before
 
 
 @needs_open3d
@@ -206,7 +232,7 @@ def test_without_a_display_the_error_says_so(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(RuntimeError, match=r"DISPLAY is not set; .*--backend image"):
         desktop.show(frame(0))
-    if desktop.ctypes.util.find_library("X11") is None:
+    if ctypes.util.find_library("X11") is None:
         pytest.skip("no X11 library here, so nothing tells whether a display can be opened")
     monkeypatch.setenv("DISPLAY", ":987")
     with pytest.raises(RuntimeError, match="':987' cannot be opened"):

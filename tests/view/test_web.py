@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import socket
 import sys
@@ -21,9 +22,10 @@ from typer.testing import CliRunner
 import shapegen
 from shapegen.cli import app
 from shapegen.core.latent import principal_directions
+from shapegen.data.furniture import furniture
 from shapegen.formats import write_scene
-from shapegen.scene import Image, Mesh, Node, Scene
-from shapegen.view.latents import latents_of
+from shapegen.scene import Image, Mesh, Node, Points, Scene
+from shapegen.view.latents import Latents, latents_of
 from shapegen.view.web import WebViewer, _plain
 from tests.view.browser import Watched, chromium
 from tests.view.test_arrangement import frame
@@ -40,9 +42,13 @@ def viewer() -> Iterator[WebViewer]:
     made.close()
 
 
+def handles(viewer: WebViewer) -> dict[str, Any]:
+    """What is drawn of the chosen shape."""
+    return viewer.drawings[viewer.state.shape]._handles
+
+
 def boxes(viewer: WebViewer) -> Any:
-    assert viewer._drawing is not None
-    return viewer._drawing._handles["boxes"]
+    return handles(viewer)["boxes"]
 
 
 def _changed(a: np.ndarray, b: np.ndarray) -> float:
@@ -90,22 +96,23 @@ def test_controls_move_what_is_drawn(viewer: WebViewer) -> None:
 
 
 def test_the_cloud_is_moved_and_painted(viewer: WebViewer) -> None:
-    assert viewer._drawing is not None
-    cloud = viewer._drawing._handles["part_5"]
+    cloud = handles(viewer)["part_5"]
     viewer.explode.value = 1.0
-    assert viewer._drawing._handles["part_5"] is cloud
+    assert handles(viewer)["part_5"] is cloud
     np.testing.assert_allclose(cloud.position, (np.eye(3) + 2).mean(0))
+    before = np.array(cloud.colors)
     viewer.coloring.value = "level"
-    assert viewer._drawing._handles["part_5"] is not cloud
+    assert handles(viewer)["part_5"] is cloud
+    assert len(np.unique(np.array(cloud.colors), axis=0)) == 1
+    assert np.array(cloud.colors).tolist() != before.tolist()
     viewer.ticks[5].value = False
-    assert "part_5" not in viewer._drawing._handles
+    assert "part_5" not in handles(viewer)
 
 
 def test_other_shapes_replace_what_was_drawn(viewer: WebViewer) -> None:
-    assert viewer._drawing is not None
     for name in ("m", "i"):
         viewer.shape.value = name
-        assert list(viewer._drawing._handles) == ["part_0"]
+        assert list(handles(viewer)) == ["part_0"]
         assert not viewer.frame.visible
         assert len(viewer.ticks) == 1
     viewer.shape.value = "w"
@@ -134,16 +141,18 @@ def test_latent_sliders_decode_live() -> None:
     pytest.importorskip("viser", reason="viser is not installed")
     model = shapegen.load("grass-furniture")
     viewer = WebViewer([], latents=latents_of(model, count=4), port=0)
+    assert viewer.model is not None
     try:
         before = np.array(boxes(viewer).batched_positions)
-        viewer.sliders[0].value = 2.0
+        viewer.model.sliders[0].value = 2.0
         after = np.array(boxes(viewer).batched_positions)
         assert before.shape != after.shape or np.abs(before - after).max() > 0.01
-        viewer.sliders[0].value = 0.0
+        viewer.model.sliders[0].value = 0.0
         np.testing.assert_array_equal(before, np.array(boxes(viewer).batched_positions))
-        viewer.sliders[1].value = 1.0
-        viewer._resample()
-        assert [slider.value for slider in viewer.sliders] == [0.0] * 4
+        viewer.model.sliders[1].value = 1.0
+        viewer.state.resample()
+        viewer.sync()
+        assert [slider.value for slider in viewer.model.sliders] == [0.0] * 4
         drawn = np.array(boxes(viewer).batched_positions)
         assert before.shape != drawn.shape or np.abs(before - drawn).max() > 0.01
     finally:
@@ -182,12 +191,11 @@ class Client:
 
 
 def test_clicks_name_parts_and_buttons_save(viewer: WebViewer) -> None:
-    assert viewer._drawing is not None
-    viewer._drawing._clicked(2)
+    viewer.drawings[0]._clicked(2)
     assert viewer.picked.content.startswith("**a**")
     # At the level of the group the cloud in it stands for the group.
     viewer.level.value = 1
-    viewer._drawing._clicked(5)
+    viewer.drawings[0]._clicked(5)
     assert viewer.picked.content.startswith("**right**")
     client = Client()
     viewer.frame.value = 1.0
@@ -228,6 +236,63 @@ def test_nothing_to_view_is_refused() -> None:
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 2
         assert "give files of shapes, or a --model to --backend web" in done.output
+
+
+@pytest.mark.skipif(importlib.util.find_spec("viser") is None, reason="viser is not installed")
+def test_a_browser_moves_the_flow_and_swaps_parts() -> None:
+    chairs = furniture(2, category="chair", seed=3)
+    points = np.random.default_rng(0).normal(size=(400, 3))
+
+    def cloud(size: float) -> Scene:
+        return Scene((Node("cloud", primitive=Points(size * points)),))
+
+    latents = Latents(
+        lambda _: cloud(0.2), lambda: np.zeros(1), np.eye(1), np.ones(1),
+        flow=lambda _: [cloud(1.0), cloud(0.6), cloud(0.2)],
+    )  # fmt: skip
+    viewer = WebViewer(
+        [[chair.to_scene()] for chair in chairs], names=["a", "b"], latents=latents, port=0
+    )
+    try:
+        with chromium() as browser:
+            watched = Watched(browser, viewer.address)
+            first = drawn(watched)
+            slider = watched.page.get_by_role("slider").last
+            slider.focus()
+            watched.page.keyboard.press("Home")
+            noise = drawn(watched, unlike=first)
+            assert viewer.state.flow == 0.0
+            slider.focus()
+            watched.page.keyboard.press("End")
+            assert _changed(first, drawn(watched, unlike=noise)) < 0.01
+            viewer.shape.value = "a"
+            watched.page.get_by_text("Swap parts").click()
+            whole = drawn(watched, unlike=first)
+            viewer.drawings[1]._clicked(chairs[0].label.index("chair/chair_back"))
+            before = drawn(watched, unlike=whole, share=0.002)
+            watched.page.get_by_role("button", name="Swap", exact=True).click()
+            swapped = drawn(watched, unlike=before, share=0.002)
+            watched.page.get_by_role("button", name="Undo").click()
+            assert _changed(before, drawn(watched, unlike=swapped, share=0.002)) < 0.001
+            assert watched.errors == []
+    finally:
+        viewer.close()
+
+
+def drawn(
+    watched: Watched, *, unlike: np.ndarray | None = None, share: float = 0.01
+) -> np.ndarray:
+    """The picture once it shows something, and something else than before, and stands still."""
+    last, still = watched.picture(), 0
+    for _ in range(300):
+        watched.page.wait_for_timeout(50)
+        picture = watched.picture()
+        still = still + 1 if (picture == last).all() else 0
+        new = picture.std() > 5 and (unlike is None or _changed(unlike, picture) > share)
+        if new and still >= 3:
+            return picture
+        last = picture
+    raise AssertionError("the picture does not change")
 
 
 def test_a_browser_shows_the_shape_and_asks_nobody_else(viewer: WebViewer) -> None:
