@@ -18,7 +18,6 @@ from shapegen.base import Autoencoder
 from shapegen.config import expand
 from shapegen.core import latent as latent_walks
 from shapegen.core.batch_norm import measure_norms
-from shapegen.core.bounds import importance_weighted
 from shapegen.core.cnf import integrating
 from shapegen.core.gaussian import DiagGaussian
 from shapegen.core.mixture import GaussianMixture
@@ -31,7 +30,7 @@ from shapegen.points.point_clouds import PointClouds
 from shapegen.points.pointflow_config import LikelihoodWeights as LikelihoodWeights
 from shapegen.points.pointflow_config import Matching as Matching
 from shapegen.points.pointflow_config import PointFlowConfig as PointFlowConfig
-from shapegen.points.pointflow_figures import likelihood_figures
+from shapegen.points.pointflow_figures import likelihood_bound, likelihood_figures
 from shapegen.points.pointflow_losses import Loss, bound_loss, matching_loss
 from shapegen.points.pointflow_matching import fix_for_matching
 from shapegen.points.pointflow_networks import CloudEncoder, build_flow
@@ -191,9 +190,8 @@ class PointFlow(Autoencoder):
 
     @torch.no_grad()
     def _encode(self, points: Tensor) -> DiagGaussian:
-        found = [
-            self.encoder(part.to(self.centre.device)) for part in points.split(_chunk(points))
-        ]
+        parts = points.split(_chunk(points))
+        found = [self.encoder(part.to(self.centre.device)) for part in parts]
         return DiagGaussian(
             torch.cat([q.mean for q in found]), torch.cat([q.logvar for q in found])
         )
@@ -242,12 +240,7 @@ class PointFlow(Autoencoder):
         num_points: int | None = None,
         rng: torch.Generator | None = None,
     ) -> PointClouds:
-        """Draw a cloud of every code.
-
-        Args:
-            z: Codes.
-            num_points: Of each cloud; the config's by default.
-            rng: Random stream.
+        """Draw a cloud of every code, of ``num_points`` or as many points as the config says.
 
         Raises:
             ValueError: Codes of another shape or not finite, or no points.
@@ -383,7 +376,6 @@ class PointFlow(Autoencoder):
         """Evidence lower bound of every cloud in nats, in the data's units, from one code each."""
         return self.importance_bound(points, 1, rng=rng)
 
-    @torch.no_grad()
     def importance_bound(
         self, points: Any, draws: int, *, rng: torch.Generator | None = None
     ) -> Float[Tensor, "batch"]:
@@ -392,18 +384,7 @@ class PointFlow(Autoencoder):
         Raises:
             ValueError: No draw, no posterior, or no flow as prior.
         """
-        if self.latent_flow is None or self.config.deterministic:
-            raise ValueError("a bound needs a posterior and a latent flow; this model lacks one")
-        if draws < 1:
-            raise ValueError(f"a bound needs at least one draw; got {draws}")
-        posterior = self.posteriors(points)
-        weights = []
-        for _ in range(draws):
-            code = posterior.rsample(rng=rng)
-            prior = exact_log_prob(self.latent_flow, code.double())
-            likelihood = self.log_prob_given(points, code).sum(1)
-            weights.append(likelihood + prior - posterior.log_prob(code))
-        return importance_weighted(torch.stack(weights))
+        return likelihood_bound(self, points, draws, rng=rng)
 
     def figures(self, shapes: Any, *, rng: torch.Generator | None = None) -> dict[str, float]:
         """Likelihoods of held-out clouds: see :func:`likelihood_figures`."""

@@ -23,7 +23,10 @@ def test_features_are_those_of_a_plain_convolution() -> None:
     for before, after in ((3, 16), (16, 32), (32, 64)):
         weights = stream.standard_normal((after, before, 3, 3)) * math.sqrt(2 / (9 * before))
         sums = np.stack(
-            [sum(correlate(m, w, mode="nearest") for m, w in zip(maps, one)) for one in weights]
+            [
+                sum(correlate(m, w, mode="nearest") for m, w in zip(maps, one, strict=True))
+                for one in weights
+            ]
         )[:, ::2, ::2]
         maps = np.where(sums > 0, sums, 0.2 * sums)
     found = random_features()(image[None])
