@@ -5,11 +5,15 @@ import torch
 
 import shapegen
 from shapegen.checkpoint import shipped
+from shapegen.config.render import RenderConfig
 from shapegen.core.ode import Solver
 from shapegen.data.catalog import make
 from shapegen.data.furniture import CATEGORIES, furniture, vocabulary
+from shapegen.data.rendering import render_shapes
+from shapegen.fields.graf import GRAF
 from shapegen.metrics.cloud_distances import chamfer_matrix, chamfer_pairs
 from shapegen.metrics.hierarchies import hierarchy_figures
+from shapegen.metrics.image_distance import ImageDistance
 from shapegen.metrics.validity import validity_shares
 from shapegen.points.point_clouds import PointClouds
 from shapegen.points.pointflow import PointFlow
@@ -20,7 +24,12 @@ from shapegen.structures.structurenet import StructureNet
 from shapegen.structures.validity import validity
 
 NAME = "grass-furniture"
-MEGABYTES = {"grass-furniture": 1, "pointflow-furniture": 2, "structurenet-furniture": 3}
+MEGABYTES = {
+    "graf-furniture": 4,
+    "grass-furniture": 1,
+    "pointflow-furniture": 2,
+    "structurenet-furniture": 3,
+}
 """What every model may add to an installation."""
 NATS = 2.3
 """A point of a held-out chair at most: 2.09 on the card of pointflow-furniture."""
@@ -131,3 +140,28 @@ def test_clouds_of_held_out_chairs_are_found_again(
     others[range(24), range(24)] = float("inf")
     # Nearer to its own chair than any of 23 others is.
     assert (errors < others.min(1)).mean() >= 0.95
+
+
+@pytest.fixture(scope="module")
+def fields() -> GRAF:
+    return shapegen.load("graf-furniture")
+
+
+def test_fields_are_solids_of_one_piece(fields: GRAF, rng: torch.Generator) -> None:
+    samples = fields.sample(12, rng=rng)
+    meshes = samples.mesh(resolution=48)
+    assert all(meshes.watertight())
+    whole = [share >= 0.9 for share in meshes.largest_shares()]
+    assert sum(whole) >= 10
+    # Chairs are taller than they are wide or deep.
+    heights = [mesh.extents[1] / max(mesh.extents[[0, 2]]) for mesh in meshes]
+    assert sum(height > 1 for height in heights) >= 8
+
+
+def test_pictures_of_fields_are_near_those_of_chairs(fields: GRAF, rng: torch.Generator) -> None:
+    views = RenderConfig(size=32)
+    real = render_shapes(furniture(400, category="chair", seed=3), views).pixels
+    near = ImageDistance(real[:200], real[200:])
+    pictures = fields.sample(200, rng=rng).render().pixels
+    floor = near.anchors(200, rng=rng)["floor"]
+    assert near(pictures) < 5 * floor
