@@ -15,6 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import shapegen
+from shapegen.checkpoint import shipped
 from shapegen.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -269,5 +270,5 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     targets = re.findall(r'(?:src|href)="([^"#:]+)"', page)
     assert targets
     assert [name for name in targets if not (tmp_path / "demo" / name).exists()] == []
-    assert len(list((tmp_path / "demo").rglob("*.glb"))) == 3 * (4 + 5)
+    assert len(list((tmp_path / "demo").rglob("*.glb"))) == len(shipped()) * (4 + 5)
     assert list((tmp_path / "demo").rglob("*.gif"))
