@@ -56,8 +56,7 @@ def field_surface(field: DensityField, options: SurfaceOptions | None = None) ->
     """
     options = options or SurfaceOptions()
     bounds = field.bounds.detach().cpu().double().numpy()
-    spacing = field.spacing if isinstance(field, Sampled) else 0.0
-    level = auto_level(bounds, spacing) if options.level is None else options.level
+    level = surface_level(field) if options.level is None else options.level
     vertices, faces = isosurface(field.density, bounds, resolution=options.resolution, level=level)
     if options.largest:
         vertices, faces = largest_piece(vertices, faces)
@@ -71,6 +70,12 @@ def field_surface(field: DensityField, options: SurfaceOptions | None = None) ->
         vertex_colors=colors,
         vertex_normals=_normals(field, vertices, faces, 0.5 * cell, level),
     )
+
+
+def surface_level(field: DensityField) -> float:
+    """The level of a field where none is given; see :class:`SurfaceOptions`."""
+    spacing = field.spacing if isinstance(field, Sampled) else 0.0
+    return auto_level(field.bounds.detach().cpu().double().numpy(), spacing)
 
 
 def largest_piece(vertices: Array, faces: Index) -> tuple[Array, Index]:
@@ -95,9 +100,10 @@ def _pieces(vertices: Array, faces: Index) -> tuple[Index, Array]:
     ends = faces[:, [0, 1, 1, 2]].reshape(-1, 2)
     links = coo_matrix((np.ones(len(ends)), tuple(ends.T)), shape=(len(vertices),) * 2)
     _, piece = connected_components(links, directed=False)
-    own = piece[faces[:, 0]]
+    own: Index = piece[faces[:, 0]]
     area = 0.5 * np.linalg.norm(_crosses(vertices, faces), axis=1)
-    return own, np.bincount(own, weights=area)
+    areas: Array = np.bincount(own, weights=area)
+    return own, areas
 
 
 def simplified(vertices: Array, faces: Index, count: int) -> tuple[Array, Index]:

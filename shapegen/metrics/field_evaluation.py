@@ -16,8 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from shapegen.base import GenerativeModel
-from shapegen.fields.field_surface import SurfaceOptions
-from shapegen.fields.isosurface import auto_level
+from shapegen.fields.field_surface import SurfaceOptions, surface_level
 from shapegen.fields.radiance import RadianceFields
 from shapegen.fields.radiance_surface import OneField
 from shapegen.images.images import Images
@@ -100,16 +99,23 @@ def evaluate_fields(
         area) and ``views`` (:func:`~shapegen.metrics.field_views.view_figures`) of the ``model``
         and, where they are known, of real shapes (``data``). All have a column ``best``.
         ``settings``. Figures that do not exist are None.
+
+    Raises:
+        ValueError: Fewer than two pictures, training images or held-out ones, or other sizes.
+        TypeError: A model or data of another kind.
     """
-    fields = _drawn(model, n or FAKES, seed)
-    train, test = (_in_colour(Images.of(each).pixels) for each in (data_train, data_test))
+    fields = _drawn(model, FAKES if n is None else n, seed)
+    train, test = (
+        _in_colour(Images.of(each).pixels, what)
+        for each, what in ((data_train, "for training"), (data_test, "held out"))
+    )
     chosen = np.random.RandomState(0).permutation(len(test))[:REFERENCE]
     pictures, about = picture_distances(
         fields.render().pixels, train, test[chosen], features, draws=draws, seed=seed
     )
     some, real = fields[:SHAPES], _solids(data_test, SHAPES)
     reach, viewed = fields.cameras.reach, real[:VIEWED]
-    level = level_of(fields)
+    level = surface_level(OneField(fields[0]))
     found: dict[str, dict[str, Figures]] = {
         "pictures": pictures,
         "densities": {
@@ -180,10 +186,11 @@ def picture_distances(
         last: ImageDistance(train, reference, trained),
     }
     count = min(len(pictures), len(train))
-    anchors = {
-        name: mean_of_draws(lambda rng, one=one: one.anchors(count, rng=rng), draws, seed)
-        for name, one in spaces.items()
-    }
+
+    def anchors_of(space: ImageDistance) -> Figures:
+        return mean_of_draws(lambda rng: space.anchors(count, rng=rng), draws, seed)
+
+    anchors = {name: anchors_of(space) for name, space in spaces.items()}
     columns = {
         "model": {name: one(pictures) for name, one in spaces.items()},
         **{
@@ -193,12 +200,6 @@ def picture_distances(
     }
     names = {name: one.name for name, one in spaces.items()}
     return columns, {"features": names, "floor_samples": count}
-
-
-def level_of(fields: RadianceFields) -> float:
-    """The density from which a place is full: the one that meshes have where none is given."""
-    one = OneField(fields[0])
-    return auto_level(one.bounds.double().numpy(), one.spacing)
 
 
 def density_figures(fields: RadianceFields, level: float) -> Figures:
@@ -243,14 +244,18 @@ def mesh_figures(fields: RadianceFields) -> Figures:
 
 
 def _drawn(model: GenerativeModel, n: int, seed: int) -> RadianceFields:
+    if n < 2:
+        raise ValueError(f"n must be at least 2 pictures; got {n}")
     fields = model.sample(n, rng=torch.Generator().manual_seed(seed))
     if not isinstance(fields, RadianceFields):
         raise TypeError(f"a model that samples fields is needed; got {type(fields).__name__}")
     return fields
 
 
-def _in_colour(pixels: Tensor) -> Tensor:
+def _in_colour(pixels: Tensor, what: str) -> Tensor:
     """Grey images in three equal colours, as models of fields see them."""
+    if len(pixels) < 2:
+        raise ValueError(f"images {what} must be at least 2; got {len(pixels)}")
     return pixels.expand(-1, 3, -1, -1)
 
 

@@ -48,8 +48,8 @@ class ImageDistance:
             raise ValueError(f"images must have one size; got {got}")
         self.train, self.extractor = train, features
         if features is None:
-            rows = GaussianRows(_rows(train))
-            self._mean, self._axes = rows.mean, rows.axes[:, -components:]
+            rows = GaussianRows(_rows(train), components)
+            self._mean, self._axes = rows.mean, rows.axes
         self._reference = Gaussian.of(self.features(reference).numpy())
 
     @property

@@ -32,9 +32,10 @@ _SLOPE = 0.2
 
 
 class RandomConvolutions(nn.Module):
-    """Three convolutions 3 x 3 of stride 2 with leaky rectifiers, and the mean of every channel.
+    """Three convolutions, and the mean of every channel over the image.
 
-    Weights are from N(0, 2 / inputs), drawn by ``numpy.random.RandomState``, whose streams no
+    They are of 3 x 3 places with stride 2, leaky rectifiers behind them. Weights are from N(0, 2 /
+    inputs), drawn by ``numpy.random.RandomState``, whose streams no
     version changes; there are no biases.
 
     Args:

@@ -1,0 +1,190 @@
+"""``python -m benchmarks.views2d RUN [--minutes M] [--bins N] [--codes K] [--seed S]``.
+
+Whether a GAN of images that is told the azimuth turns one shape, as a model of fields must: a
+conditional DCGAN is trained on the renders of a GRAF run, as long and with a discriminator as
+wide, and the silhouettes of both from all around are held against their visual hulls. The height
+of the cameras is not told: for the GAN that counts at which a code's views agree best. One line of
+JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+import shapegen
+from shapegen.config import load_run
+from shapegen.core.noise import standard_normal
+from shapegen.fields.camera_setting import CameraSetting
+from shapegen.fields.cameras import turned
+from shapegen.fields.graf import GRAF
+from shapegen.images.gan import GAN
+from shapegen.images.images import Images
+from shapegen.images.renders import Renders
+from shapegen.metrics.field_evaluation import FAKES, REFERENCE, picture_distances
+from shapegen.metrics.field_views import VIEWS, box_renders
+from shapegen.metrics.view_consistency import hull_agreement, silhouettes
+from shapegen.registry import build_seeded
+from shapegen.train import load_data
+
+CODES = 12
+HEIGHTS = 5
+"""Of cameras, from the highest to the lowest, among which the best counts."""
+NOISE = 64
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.views2d", description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of a GRAF run on renders")
+    parser.add_argument("--minutes", type=float, help="of training; default: the run's")
+    parser.add_argument("--bins", type=int, default=VIEWS, help="of azimuths, one class each")
+    parser.add_argument("--codes", type=int, default=CODES, help="that are turned")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    run, model = load_run(options.run / "config.yaml"), shapegen.load(options.run)
+    split = load_data(run.data)
+    train, test = split.train, split.holdout
+    if not isinstance(model, GRAF) or not isinstance(train, Renders):
+        parser.error(f"{options.run} must be a run of graf on renders, whose poses are known")
+    minutes = options.minutes or run.train.fit_minutes
+    if minutes is None:
+        parser.error(f"{options.run} says no fit_minutes: give --minutes")
+    reference = test if isinstance(test, Renders) else train
+    cameras = model.config.cameras
+    gan = trained(train, cameras, model.config.judge_width, options.bins, minutes, options.seed)
+    rng = torch.Generator().manual_seed(options.seed)
+    fields = model.sample(FAKES, rng=rng)
+    turning = [each.turntable(options.bins).pixels for each in fields[: options.codes]]
+    views = turned_views(gan, options.codes, options.bins, rng)
+    middle = (sum(cameras.polar) / 2,)
+    found: dict[str, Any] = {
+        "minutes": minutes,
+        "bins": options.bins,
+        "codes": options.codes,
+        "field": agreements(turning, cameras, middle)
+        | distances(fields.render().pixels, train, reference),
+        "views2d": agreements(
+            views, cameras, np.linspace(*cameras.polar, HEIGHTS).tolist(), middle_of_bins=True
+        )
+        | distances(gan.sample(FAKES, rng=rng).pixels, train, reference),
+    }
+    if reference.boxes is not None:
+        shown = box_renders(reference.boxes[: options.codes], fields, options.bins)
+        found["real"] = agreements(shown.pixels.split(options.bins), cameras, middle)
+    print(json.dumps(found))
+
+
+def azimuth_classes(
+    poses: Float[Tensor, "n 4 4"], cameras: CameraSetting, bins: int
+) -> Int[Tensor, " n"]:
+    """Which of equal parts of the cameras' azimuths poses are in, from 0."""
+    low, high = (math.radians(each) for each in cameras.azimuth)
+    angle = torch.atan2(poses[:, 1, 3], poses[:, 0, 3])
+    share = ((angle - low) % (2 * math.pi)) / (high - low)
+    return (share * bins).floor().long().clamp(0, bins - 1)
+
+
+def trained(
+    renders: Renders, cameras: CameraSetting, width: int, bins: int, minutes: float, seed: int = 0
+) -> GAN:
+    """A conditional DCGAN of renders, whose classes are parts of the azimuths."""
+    images = Images(renders.pixels, azimuth_classes(renders.poses, cameras, bins))
+    fields = {
+        "channels": int(renders.pixels.shape[1]),
+        "size": [renders.size, renders.size],
+        "classes": bins,
+        "noise_dim": NOISE,
+        "hidden": [width, 2 * width, 4 * width],
+        "stddev": True,
+        "game": {"r1": 0.5, "lazy": 4},
+    }
+    gan = build_seeded("gan", fields, seed)
+    assert isinstance(gan, GAN)
+    setting = {
+        "epochs": 1000,
+        "batch_size": 32,
+        "learning_rate": 2e-3,
+        "betas": [0.0, 0.99],
+        "schedule": "cosine",
+        "final_factor": 0.2,
+        "ema": 0.998,
+        "fit_minutes": minutes,
+        "save_every": 1000,
+        "tensorboard": False,
+        "threads": 1,
+        "seed": seed,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        shapegen.fit(gan, images, setting, out=folder, progress=False)
+    return gan.eval()
+
+
+def turned_views(
+    gan: GAN, codes: int, bins: int, rng: torch.Generator | None = None
+) -> list[Float[Tensor, "bins c h w"]]:
+    """The images of one noise in all classes, for every code."""
+    noise = standard_normal((codes, NOISE), like=next(gan.parameters()), rng=rng)
+    classes = torch.eye(bins).to(noise)
+    return [gan.decode(torch.cat([each.expand(bins, -1), classes], 1)).pixels for each in noise]
+
+
+def agreements(
+    shapes: Sequence[Float[Tensor, "bins c h w"]],
+    cameras: CameraSetting,
+    heights: Sequence[float],
+    *,
+    middle_of_bins: bool = False,
+) -> dict[str, float | None]:
+    """``hull``: mean agreement of the silhouettes of shapes with their visual hull.
+
+    Args:
+        shapes: Views of each, all around.
+        cameras: That saw them.
+        heights: Polar angles in degrees at which views may be: the best counts.
+        middle_of_bins: The azimuths are the middles of equal parts, not their beginnings.
+
+    Returns:
+        ``hull``, None where nothing is shown, and ``shown``: share of shapes without an empty
+        silhouette.
+    """
+    found = []
+    for pixels in shapes:
+        alpha = silhouettes(pixels)
+        if not bool((alpha >= 0.5).flatten(1).any(1).all()):
+            continue
+        around = [_poses(len(alpha), cameras, each, middle_of_bins) for each in heights]
+        found.append(
+            max(hull_agreement(alpha, each, cameras.fov, radius=cameras.reach) for each in around)
+        )
+    return {
+        "hull": float(np.mean(found)) if found else None,
+        "shown": len(found) / len(shapes),
+    }
+
+
+def _poses(count: int, cameras: CameraSetting, polar: float, middle: bool) -> Tensor:
+    low, high = (math.radians(each) for each in cameras.azimuth)
+    off = (high - low) / count / 2 if middle else 0.0
+    like = torch.zeros(())
+    azimuths = (low + off, high + off)
+    return turned(count, azimuths, math.radians(polar), cameras.radius[1], like=like)
+
+
+def distances(pictures: Tensor, train: Renders, reference: Renders) -> dict[str, float]:
+    """The Frechet distances of pictures."""
+    chosen = np.random.RandomState(0).permutation(len(reference))[:REFERENCE]
+    return picture_distances(pictures, train.pixels, reference.pixels[chosen])[0]["model"]
+
+
+if __name__ == "__main__":
+    main()
