@@ -102,8 +102,7 @@ def _pieces(vertices: Array, faces: Index) -> tuple[Index, Array]:
     _, piece = connected_components(links, directed=False)
     own: Index = piece[faces[:, 0]]
     area = 0.5 * np.linalg.norm(_crosses(vertices, faces), axis=1)
-    areas: Array = np.bincount(own, weights=area)
-    return own, areas
+    return own, np.bincount(own, weights=area).astype(np.float64)
 
 
 def simplified(vertices: Array, faces: Index, count: int) -> tuple[Array, Index]:

@@ -109,7 +109,8 @@ def evaluate_fields(
         _in_colour(Images.of(each).pixels, what)
         for each, what in ((data_train, "for training"), (data_test, "held out"))
     )
-    chosen = np.random.RandomState(0).permutation(len(test))[:REFERENCE]
+    stream = np.random.RandomState(0)
+    chosen = stream.permutation(len(test))[:REFERENCE]
     pictures, about = picture_distances(
         fields.render().pixels, train, test[chosen], features, draws=draws, seed=seed
     )
@@ -263,7 +264,8 @@ def _solids(shapes: Any, most: int) -> Solids:
     """Boxes of some shapes, drawn by ``RandomState(0)``: neighbours in a file may be alike."""
     if not isinstance(shapes, Renders) or shapes.boxes is None:
         return []
-    chosen = np.random.RandomState(0).permutation(len(shapes.boxes))[:most]
+    stream = np.random.RandomState(0)
+    chosen = stream.permutation(len(shapes.boxes))[:most]
     return [shapes.boxes[int(each)] for each in chosen]
 
 
