@@ -280,8 +280,8 @@ def test_a_field_is_not_asked_for_nothing() -> None:
     def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         raise AssertionError(f"asked for {len(points)} points of an empty field")
 
-    grid = Occupancy.of(lambda points: torch.zeros_like(points[..., 0]), 1.0, like=poses)
-    found = render_quickly(field, rays, Sampling(samples=12), grid, tolerance=0.01)
+    grid = Occupancy.of(lambda points: torch.zeros_like(points[..., 0]), SETTING.reach, like=poses)
+    found = render_quickly(field, rays, Sampling(12, open_end=False), grid, tolerance=0.01)
     assert found.opacity.max() == 0
 
 
