@@ -124,6 +124,8 @@ def render_quickly(
         ray, sample = asked[:, first:last].nonzero(as_tuple=True)
         sample = sample + first
         for some in torch.arange(len(ray), device=t.device).split(limit):
+            if not len(some):  # one empty part of nothing
+                continue
             at = (ray[some], sample[some])
             # Every point is a ray of one sample.
             found, color = field(points[at][:, None], directions[at])

@@ -49,16 +49,26 @@ def looks_of(decode: Callable[[Float], RadianceFields], like: RadianceFields) ->
         like: Any field of the model: its cameras and size are those of all.
     """
     cameras, size = like.cameras, like.size
+    kept: dict[bytes, RadianceFields] = {}
+
+    def field(latent: Float) -> RadianceFields:
+        # While one looks around it is the same one, which then knows where it is empty.
+        key = latent.tobytes()
+        if key not in kept:
+            kept.clear()
+            kept[key] = decode(latent)
+        return kept[key]
+
     radius = sum(cameras.radius) / 2
     side = _side(cameras, radius)
 
     def picture(latent: Float, direction: Float, pixels: int) -> Image:
         place = radius * to_z_up(direction / np.linalg.norm(direction))
         pose = look_at(torch.from_numpy(place))
-        return Image(decode(latent).render(pose, pixels, tolerance=TOLERANCE).bytes[0])
+        return Image(field(latent).render(pose, pixels, tolerance=TOLERANCE).bytes[0])
 
     def mesh(latent: Float) -> Mesh:
-        (found,) = decode(latent).mesh(resolution=CELLS).meshes
+        (found,) = field(latent).mesh(resolution=CELLS).meshes
         return replace(found, vertices=found.vertices / side)
 
     place = cameras.viewpoints.middle(like=like.poses)[:3, 3].double().cpu().numpy()

@@ -120,16 +120,17 @@ class Drawing:
         """Draw a part in one colour, or in its own."""
         primitive = piece.primitive
         if isinstance(primitive, Points):
-            size = 0.006 * float(np.linalg.norm(np.ptp(primitive.positions, axis=0)))
+            radius = 0.006 * float(np.linalg.norm(np.ptp(primitive.positions, axis=0)))
             return self._scene.add_point_cloud(
                 name,
                 _places(primitive),
                 _cloud_colors(piece),
-                point_size=size,
+                point_size=radius,
                 point_shape="circle",
             )
         if isinstance(primitive, Image):
-            return self._scene.add_image(name, _rgb(primitive), *image_size(primitive))
+            size = image_size(primitive)
+            return self._scene.add_image(name, _rgb(primitive), *size, format="png")
         import trimesh
 
         mesh = piece.mesh()

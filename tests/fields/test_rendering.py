@@ -273,6 +273,18 @@ def test_skipping_errs_by_the_tolerance_at_most(tolerance: float, white: bool) -
     torch.testing.assert_close(exact.rgb, wanted.rgb, rtol=0, atol=1e-6)
 
 
+def test_a_field_is_not_asked_for_nothing() -> None:
+    poses = SETTING.viewpoints.turned(1, like=torch.zeros(()))
+    rays = SETTING.image_rays(poses, SETTING.lens(4)).of(0)
+
+    def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        raise AssertionError(f"asked for {len(points)} points of an empty field")
+
+    grid = Occupancy.of(lambda points: torch.zeros_like(points[..., 0]), SETTING.reach, like=poses)
+    found = render_quickly(field, rays, Sampling(12, open_end=False), grid, tolerance=0.01)
+    assert found.opacity.max() == 0
+
+
 @pytest.mark.parametrize(("share", "skipped"), [(0.4, True), (0.6, False), (3.0, False)])
 def test_fog_is_skipped_up_to_half_of_the_tolerance(share: float, skipped: bool) -> None:
     rays, tolerance = slab_rays(4), 0.1

@@ -283,11 +283,12 @@ def drawn(
     watched: Watched, *, unlike: np.ndarray | None = None, share: float = 0.01
 ) -> np.ndarray:
     """The picture once it shows something, and something else than before, and stands still."""
-    last, still = watched.picture(), 0
+    last, still = None, 0
     for _ in range(300):
         watched.page.wait_for_timeout(50)
-        picture = watched.picture()
-        still = still + 1 if (picture == last).all() else 0
+        # Without the page's own notes, which come and go, and its panel.
+        picture = watched.picture()[190:, :380]
+        still = still + 1 if last is not None and (picture == last).all() else 0
         new = picture.std() > 5 and (unlike is None or _changed(unlike, picture) > share)
         if new and still >= 3:
             return picture
