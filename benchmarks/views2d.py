@@ -14,6 +14,7 @@ import json
 import math
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,22 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 import shapegen
 from shapegen.config import load_run
+from shapegen.core.game import GameOptions
 from shapegen.core.noise import standard_normal
 from shapegen.fields.camera_setting import CameraSetting
 from shapegen.fields.cameras import turned
 from shapegen.fields.graf import GRAF
-from shapegen.images.gan import GAN
+from shapegen.fields.radiance import RadianceFields
+from shapegen.formats.views import SAMPLES
+from shapegen.images.gan import GAN, GANConfig
 from shapegen.images.images import Images
 from shapegen.images.renders import Renders
 from shapegen.metrics.field_evaluation import FAKES, REFERENCE, picture_distances
-from shapegen.metrics.field_views import VIEWS, box_renders
+from shapegen.metrics.field_views import SHADE, VIEWS, box_renders
 from shapegen.metrics.view_consistency import hull_agreement, silhouettes
 from shapegen.registry import build_seeded
 from shapegen.train import load_data
@@ -64,7 +69,7 @@ def main() -> None:
     gan = trained(train, cameras, model.config.judge_width, options.bins, minutes, options.seed)
     rng = torch.Generator().manual_seed(options.seed)
     fields = model.sample(FAKES, rng=rng)
-    turning = [each.turntable(options.bins).pixels for each in fields[: options.codes]]
+    turning = [smooth_views(each, options.bins) for each in fields[: options.codes]]
     views = turned_views(gan, options.codes, options.bins, rng)
     middle = (sum(cameras.polar) / 2,)
     found: dict[str, Any] = {
@@ -99,16 +104,16 @@ def trained(
 ) -> GAN:
     """A conditional DCGAN of renders, whose classes are parts of the azimuths."""
     images = Images(renders.pixels, azimuth_classes(renders.poses, cameras, bins))
-    fields = {
-        "channels": int(renders.pixels.shape[1]),
-        "size": [renders.size, renders.size],
-        "classes": bins,
-        "noise_dim": NOISE,
-        "hidden": [width, 2 * width, 4 * width],
-        "stddev": True,
-        "game": {"r1": 0.5, "lazy": 4},
-    }
-    gan = build_seeded("gan", fields, seed)
+    config = GANConfig(
+        channels=int(renders.pixels.shape[1]),
+        size=(renders.size, renders.size),
+        classes=bins,
+        noise_dim=NOISE,
+        hidden=(width, 2 * width, 4 * width),
+        stddev=True,
+        game=GameOptions(r1=0.5, lazy=4),
+    )
+    gan = build_seeded("gan", config, seed)
     assert isinstance(gan, GAN)
     setting = {
         "epochs": 1000,
@@ -127,6 +132,12 @@ def trained(
     with tempfile.TemporaryDirectory() as folder:
         shapegen.fit(gan, images, setting, out=folder, progress=False)
     return gan.eval()
+
+
+def smooth_views(field: RadianceFields, count: int) -> Float[Tensor, "count c h w"]:
+    """Pictures of a field from all around, whose pixels are means as those of renders are."""
+    found = replace(field, corner=False).turntable(count, SAMPLES * field.size, tolerance=SHADE)
+    return avg_pool2d(found.pixels, SAMPLES)
 
 
 def turned_views(

@@ -123,18 +123,25 @@ def evaluation_sets(model: str, data: Path | None, train: Path | None) -> tuple[
     Raises:
         ValueError: Neither ``--data`` nor the model's run says of held-out shapes.
     """
+    from shapegen.train.data import read_as
+
     held_out: Shapes
     run = run_config(model)
+
+    def given(path: Path) -> Shapes:
+        found: Shapes = shapegen.read(path) if run is None else read_as(path, run.data)
+        return found
+
     split = None if run is None or (data is not None and train is not None) else load_split(run)
     own = run is not None and data is not None and is_file_of(run, data)
     if data is not None and not (own and split is not None and split.holdout is not None):
-        held_out = shapegen.read(data)
+        held_out = given(data)
     elif split is not None and split.holdout is not None:
         held_out = split.holdout
     else:
         raise ValueError(f"{model} has no held-out shapes of its own: give --data FILE")
     if train is not None:
-        return held_out, shapegen.read(train)
+        return held_out, given(train)
     if split is not None:
         return held_out, split.train
     from shapegen.metrics.splits import random_split

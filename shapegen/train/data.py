@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,21 @@ def load_data(config: DataConfig) -> DataSplit:
         validation,
         _taken(shapes, holdout, config) if len(holdout) else None,
     )
+
+
+def read_as(path: str | Path, config: DataConfig) -> Shapes:
+    """Read other shapes as a run saw its own: renders are taken of those that are no images yet.
+
+    Raises:
+        FileNotFoundError: There is nothing at ``path``.
+        ValueError: It cannot be read, or holds what has no surface where renders are due.
+    """
+    from shapegen.data.files import read
+    from shapegen.images.render_files import holds_renders
+
+    if config.render is None or holds_renders(path):
+        return read(path)
+    return _seen(_read(str(path), config), config, config.seed + 1)
 
 
 Index = NDArray[np.int64]
