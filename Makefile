@@ -57,12 +57,11 @@ pictures: .venv/.ready
 	    --steps 24 --animate --format npz --out out/walk
 	$(BIN)/shapegen sample pointflow-furniture -n 12 --seed 0 --points 4096 --format png \
 	    --out out/12
-	$(BIN)/shapegen sample graf-furniture -n 12 --seed 0 --format glb --out out/fields
 	mkdir -p docs/images
 	cp out/24/contact.png docs/images/samples.png
 	cp out/walk/animation.gif docs/images/interpolation.gif
 	cp out/12/contact.png docs/images/clouds.png
-	cp out/fields/contact.png docs/images/fields.png
+	$(BIN)/python -m benchmarks.field_sheet graf-furniture -n 16 --out docs/images/fields.png
 
 clean:
 	rm -rf .venv build dist demo out runs *.egg-info .pytest_cache .mypy_cache .ruff_cache
