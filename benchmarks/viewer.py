@@ -45,7 +45,12 @@ def web_workload(scenes: list[Scene], slider: str, values: tuple[float, float]) 
     """A slider of the web viewer goes to and fro; a run is one move, until it is all queued."""
     with redirect_stdout(sys.stderr):  # viser says where it listens; ours is one line of JSON
         viewer = WebViewer([scenes], port=0)
-    atexit.register(redirect_stdout(sys.stderr)(viewer.close))
+
+    def close() -> None:
+        with redirect_stdout(sys.stderr):
+            viewer.close()
+
+    atexit.register(close)
     control, next_value = getattr(viewer, slider), itertools.cycle(values)
 
     def move() -> None:
