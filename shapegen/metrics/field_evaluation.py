@@ -7,6 +7,7 @@ views agree. Real shapes stand beside them where the data know them (``Renders.b
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ BEST: dict[str, dict[str, str]] = {
         "shown": "1",
         "contradicted": "as data",
         "depth error": "as data",
-        "seen": "high",
+        "seen": "as data",
         "hull": "1",
     },
 }
@@ -187,11 +188,10 @@ def picture_distances(
         last: ImageDistance(train, reference, trained),
     }
     count = min(len(pictures), len(train))
-
-    def anchors_of(space: ImageDistance) -> Figures:
-        return mean_of_draws(lambda rng: space.anchors(count, rng=rng), draws, seed)
-
-    anchors = {name: anchors_of(space) for name, space in spaces.items()}
+    anchors = {
+        name: mean_of_draws(partial(_anchors, one, count), draws, seed)
+        for name, one in spaces.items()
+    }
     columns = {
         "model": {name: one(pictures) for name, one in spaces.items()},
         **{
@@ -201,6 +201,10 @@ def picture_distances(
     }
     names = {name: one.name for name, one in spaces.items()}
     return columns, {"features": names, "floor_samples": count}
+
+
+def _anchors(distance: ImageDistance, count: int, rng: torch.Generator) -> Figures:
+    return distance.anchors(count, rng=rng)
 
 
 def density_figures(fields: RadianceFields, level: float) -> Figures:

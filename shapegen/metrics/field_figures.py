@@ -7,7 +7,7 @@ the cells of a cube about the origin, along x, y and z, z up.
 Cameras look at the ball in the cube, and what is outside of it counts for nothing: occupancy is a
 share of the ball. For PartNet's 3280 training chairs as they are rendered, the diagonal of their
 bounds twice the ball's radius, that is .089 (of the cube it would be .047, of a cube as wide as a
-chair's longest side .13), and the roundness of their outlines from above .88 (weighted by the
+chair's longest side .14), and the roundness of their outlines from above .88 (weighted by the
 matter above every place, .86).
 """
 

@@ -90,10 +90,10 @@ def box_views(solids: Sequence[Any], like: RadianceFields, views: int = VIEWS) -
     found, cameras = box_renders(solids, like, views), like.cameras
     assert found.alpha is not None
     assert found.depth is not None
-    alphas, depths, poses = (each.split(views) for each in (found.alpha, found.depth, found.poses))
+    poses = found.poses[:views]
     return [
-        ShapeViews(alpha, depth, pose, cameras.fov, cameras.reach)
-        for alpha, depth, pose in zip(alphas, depths, poses, strict=True)
+        ShapeViews(alpha, depth, poses, cameras.fov, cameras.reach)
+        for alpha, depth in zip(found.alpha.split(views), found.depth.split(views), strict=True)
     ]
 
 

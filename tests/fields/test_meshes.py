@@ -78,6 +78,17 @@ def test_binary_files_keep_the_normals_of_vertices(tmp_path: Path) -> None:
     assert len(read_gltf(tmp_path / "a.glb", max_nodes=9)) == 1
 
 
+def test_pieces_share_the_area() -> None:
+    one = block()
+    half = Mesh(one.vertices / 2 + 5, one.faces)
+    both = Mesh(
+        np.concatenate([one.vertices, half.vertices]),
+        np.concatenate([one.faces, half.faces + len(one.vertices)]),
+    )
+    # The smaller one has a quarter of the other's area.
+    assert Meshes([one, both]).largest_shares() == pytest.approx([1.0, 0.8])
+
+
 def test_what_is_no_batch_of_meshes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one a mesh"):
         Meshes([block()], ["a", "b"])

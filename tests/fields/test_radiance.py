@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from shapegen.base import Shapes
+from shapegen.fields.camera_setting import CameraSetting
 from shapegen.fields.depth_colors import depth_colors, depth_share
 from shapegen.fields.radiance import RadianceFields
 from tests.fields.test_graf import graf
@@ -72,6 +73,18 @@ def test_quick_pictures_are_near(fields: RadianceFields) -> None:
     found = fields.render(size=8, tolerance=0.05)
     assert 0 < (found.pixels - wanted.pixels).abs().max() <= 2 * 0.05
     assert (found.opacity - wanted.opacity).abs().max() <= 0.05
+
+
+def test_nothing_is_dense_where_no_camera_looks() -> None:
+    cameras = CameraSetting(sphere=0.8)
+    field = graf(density="softplus", cameras=cameras).sample(1)
+    points = torch.tensor([[0.79, 0.0, 0.0], [0.0, 0.81, 0.0], [0.6, 0.6, 0.6]])
+    assert (field.densities()(points) > 0).tolist() == [True, False, False]
+    # The surface is closed at the sphere.
+    vertices = np.asarray(field.mesh(resolution=24, level=1e-3)[0].vertices)
+    assert np.linalg.norm(vertices, axis=1).max() < 0.8 + 1.6 / 24
+    slab = graf(density="softplus", cameras=CameraSetting()).sample(1)
+    assert (slab.densities()(3 * points) > 0).all()
 
 
 def test_densities_are_those_that_are_rendered(

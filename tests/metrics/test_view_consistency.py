@@ -13,7 +13,7 @@ from shapegen.data.furniture import furniture
 from shapegen.data.rendering import render_shapes, turned_poses
 from shapegen.fields.cameras import on_sphere
 from shapegen.images.renders import Renders
-from shapegen.metrics.view_consistency import depth_consistency, hull_agreement
+from shapegen.metrics.view_consistency import depth_consistency, hull_agreement, silhouettes
 
 SIZE, FOV, VIEWS = 32, 30.0, 24
 
@@ -112,6 +112,16 @@ def test_depth_that_is_off_is_an_error_until_it_is_a_contradiction() -> None:
     assert exact.error < near.error
     assert near.contradicted < 0.02
     assert far.contradicted > 0.3
+
+
+def test_silhouettes_of_pictures_on_white(chairs: Renders) -> None:
+    colors = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.8, 1.0], [1.0, 0.6, 1.0], [0.0, 0.0, 0.0]])
+    found = silhouettes(colors.T.reshape(1, 3, 2, 2))
+    # Brightness in -1 to 1: .8 is a tenth below white, half of what covers.
+    torch.testing.assert_close(found.flatten(), torch.tensor([0.0, 0.5, 1.0, 1.0]))
+    assert chairs.alpha is not None
+    one = chairs.of_shapes([0])
+    assert hull_agreement(silhouettes(one.pixels), one.poses, FOV) > 0.95
 
 
 def test_mistakes_are_one_line() -> None:
