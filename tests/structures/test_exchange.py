@@ -125,6 +125,17 @@ def test_relations_inside_hold_of_the_stretched_parts(
     np.testing.assert_allclose(second.box[2, :6], [2 - 0.45, 0.5, 0, 0.1, 1, 0.4])
 
 
+def test_planes_go_where_their_points_go() -> None:
+    a = table(1.0, RelationKind.REF_SYM, (0.5, 0.3, 0.2, 0.6, 0.0, 0.8))
+    b = replace(a, box=a.box * [1, 1, 1, 0.5, 1, 2, *[1] * 6] + 2 * np.eye(12)[0], edges=())
+    point, normal = np.reshape(exchange(a, 1, b, 1)[1].edges[0].params, (2, 3))
+    # Of the box of a to that of b: half as wide, twice as deep, two to the right.
+    for own in ([0.5, 0.3, 0.2], [0.5, 9.0, 0.2], [0.5 - 0.8, 0.3, 0.2 + 0.6]):
+        there = np.array(own) * [0.5, 1, 2] + [2, 0, 0]
+        assert (there - point) @ normal == pytest.approx(0, abs=1e-12)
+    assert np.linalg.norm(normal) == pytest.approx(1)
+
+
 def test_fronts_may_differ(chairs: list[PartTree]) -> None:
     a, b = chairs[:2]
     own, other = shared(a, b)[0]
