@@ -31,10 +31,10 @@ demo: .venv/.ready
 
 # A process a core, a thread a process.
 test: .venv/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -q -rs -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q -rs -m "not slow" $(ARGS)
 
 slow: .venv/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -q -rs -m slow $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q -rs -m slow $(ARGS)
 
 check: .venv/.ready
 	$(BIN)/ruff check .
