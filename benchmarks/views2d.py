@@ -78,9 +78,7 @@ def main() -> None:
         "codes": options.codes,
         "field": agreements(turning, cameras, middle)
         | distances(fields.render().pixels, train, reference),
-        "views2d": agreements(
-            views, cameras, np.linspace(*cameras.polar, HEIGHTS).tolist(), middle_of_bins=True
-        )
+        "views2d": agreements(views, cameras, np.linspace(*cameras.polar, HEIGHTS).tolist())
         | distances(gan.sample(FAKES, rng=rng).pixels, train, reference),
     }
     if reference.boxes is not None:
@@ -153,16 +151,15 @@ def agreements(
     shapes: Sequence[Float[Tensor, "bins c h w"]],
     cameras: CameraSetting,
     heights: Sequence[float],
-    *,
-    middle_of_bins: bool = False,
 ) -> dict[str, float | None]:
     """``hull``: mean agreement of the silhouettes of shapes with their visual hull.
+
+    It is the same wherever the first azimuth is, so the middles of classes need not be known.
 
     Args:
         shapes: Views of each, all around.
         cameras: That saw them.
         heights: Polar angles in degrees at which views may be: the best counts.
-        middle_of_bins: The azimuths are the middles of equal parts, not their beginnings.
 
     Returns:
         ``hull``, None where nothing is shown, and ``shown``: share of shapes without an empty
@@ -173,7 +170,7 @@ def agreements(
         alpha = silhouettes(pixels)
         if not bool((alpha >= 0.5).flatten(1).any(1).all()):
             continue
-        around = [_poses(len(alpha), cameras, each, middle_of_bins) for each in heights]
+        around = [_poses(len(alpha), cameras, each) for each in heights]
         found.append(
             max(hull_agreement(alpha, each, cameras.fov, radius=cameras.reach) for each in around)
         )
@@ -183,12 +180,10 @@ def agreements(
     }
 
 
-def _poses(count: int, cameras: CameraSetting, polar: float, middle: bool) -> Tensor:
+def _poses(count: int, cameras: CameraSetting, polar: float) -> Float[Tensor, "count 4 4"]:
     low, high = (math.radians(each) for each in cameras.azimuth)
-    off = (high - low) / count / 2 if middle else 0.0
-    like = torch.zeros(())
-    azimuths = (low + off, high + off)
-    return turned(count, azimuths, math.radians(polar), cameras.radius[1], like=like)
+    away, like = cameras.radius[1], torch.zeros(())
+    return turned(count, (low, high), math.radians(polar), away, like=like)
 
 
 def distances(pictures: Tensor, train: Renders, reference: Renders) -> dict[str, float]:

@@ -50,7 +50,7 @@ def test_views_of_one_shape_agree_at_the_height_that_saw_them() -> None:
     mixed = torch.where(torch.arange(BINS).view(-1, 1, 1, 1) % 2 == 0, one, other)
 
     def hull(pixels: torch.Tensor, *heights: float) -> float:
-        found = views2d.agreements([pixels], CAMERAS, heights, middle_of_bins=True)["hull"]
+        found = views2d.agreements([pixels], CAMERAS, heights)["hull"]
         assert found is not None
         return found
 
@@ -60,7 +60,7 @@ def test_views_of_one_shape_agree_at_the_height_that_saw_them() -> None:
     assert hull(one, 50.0) < best - 0.02
     assert hull(mixed, 50.0, 65.0, 80.0) < best - 0.1
     blank = torch.ones_like(one)
-    found = views2d.agreements([one, blank], CAMERAS, [65.0], middle_of_bins=True)
+    found = views2d.agreements([one, blank], CAMERAS, [65.0])
     assert found == {"hull": best, "shown": 0.5}
     assert views2d.agreements([blank], CAMERAS, [65.0]) == {"hull": None, "shown": 0}
 

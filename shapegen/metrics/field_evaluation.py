@@ -129,8 +129,8 @@ def evaluate_fields(
         "views": {}
         if fields.cameras.parallel
         else {
-            "model": view_figures([field_views(each) for each in some[:VIEWED]]),
-            "data": view_figures(box_views(viewed, fields)) if viewed else {},
+            "model": view_figures([field_views(each, VIEWS) for each in some[:VIEWED]]),
+            "data": view_figures(box_views(viewed, fields, VIEWS)) if viewed else {},
         },
     }
     best = BEST | {"pictures": dict.fromkeys(pictures["model"], "low")}

@@ -20,6 +20,7 @@ from shapegen.fields.meshes import Meshes
 from shapegen.formats.npz import read_arrays, write_arrays
 from shapegen.images.images import Images, Picture
 from shapegen.images.renders import MAPS, Renders
+from shapegen.scene import Mesh, Scene, moved
 from shapegen.structures.part_tree import PartTrees
 
 CONFIG = RenderConfig(size=16, views=2, maps=True)
@@ -103,6 +104,17 @@ def test_what_is_seen_lies_on_the_boxes(renders: Renders) -> None:
         away = (np.abs(local) - boxes[:, 3:6] / 2).max(2).min(1)
         assert len(away) > 10
         np.testing.assert_allclose(away, 0, atol=1e-4)
+
+
+def test_boxes_are_where_the_shape_is_put(trees: PartTrees, renders: Renders) -> None:
+    scene = trees[2].to_scene()
+    away = Scene([moved(each, scale=3.0, offset=(5.0, 1.0, 2.0)) for each in scene.nodes])
+    found = render_shapes([away], CONFIG)
+    assert found.boxes is not None
+    assert renders.boxes is not None
+    np.testing.assert_allclose(found.boxes[0], renders.boxes[2], atol=1e-9)
+    box = Meshes([Mesh(scene.mesh().vertices, scene.mesh().faces)])
+    assert render_shapes(box, CONFIG).boxes is None
 
 
 def test_poses_of_a_shape_depend_on_its_number_alone() -> None:

@@ -21,14 +21,14 @@ from shapegen.fields.radiance import RadianceFields
 from shapegen.fields.rendering import Sampling
 from shapegen.images.images import Images
 from shapegen.images.renders import Renders
-from shapegen.metrics import field_evaluation, field_views
+from shapegen.metrics import field_evaluation
 from shapegen.metrics.field_evaluation import (
     density_figures,
     evaluate_fields,
     mesh_figures,
 )
 from shapegen.metrics.field_figures import box_solid
-from shapegen.metrics.field_views import FIGURES, ShapeViews, view_figures
+from shapegen.metrics.field_views import FIGURES, ShapeViews, field_views, view_figures
 from shapegen.metrics.tables import evaluation_note, evaluation_table
 from tests.fields.test_graf import graf
 
@@ -83,11 +83,9 @@ class Solids(GenerativeModel):
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = {"FAKES": 12, "SHAPES": 3, "VIEWED": 2, "CELLS": 20, "MESH_CELLS": 24}
+    sizes = {"FAKES": 12, "SHAPES": 3, "VIEWED": 2, "VIEWS": 8, "CELLS": 20, "MESH_CELLS": 24}
     for name, value in sizes.items():
         monkeypatch.setattr(field_evaluation, name, value)
-    for function in (field_views.field_views, field_views.box_views):
-        monkeypatch.setattr(function, "__defaults__", (8,))
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +160,8 @@ def test_every_fraud_is_found_out() -> None:
     apart = mesh_figures(Solids(crumbs, 3).sample(3))
     assert apart == {"meshed": 1, "watertight": 1, "whole": 0}
     assert mesh_figures(Solids(beyond, 3).sample(3)) == dict.fromkeys(apart, 1)
-    nothing = field_views.field_views(Solids(block, 3, density=0.0).sample(1))
+    nothing = field_views(Solids(block, 3, density=0.0).sample(1), 8)
+    assert nothing.alpha.shape == nothing.depth.shape == (8, SIZE, SIZE)
     found = view_figures([nothing])
     assert found["shown"] == 0
     assert all(math.isnan(found[name]) for name in FIGURES)
