@@ -51,7 +51,8 @@ def mesh(
     """Write the outer surface of one shape as one mesh.
 
     Of parts, walls inside others are cut away. Of a field of density, the surface at a level:
-    where none is given, where half of the light is held back on a 32nd of the longest side.
+    where none is given, where half of the light is held back on a 32nd of the longest side, or
+    from one sample of the training's rays to the next.
     """
     from shapegen.fields.field_surface import SurfaceOptions
     from shapegen.formats import check_frame, write_scene

@@ -22,7 +22,18 @@ _FEATURES = 128
 """Of the plain discriminator's last layer but one."""
 
 
-class PatchJudge(nn.Module):
+class _Judge(nn.Module):
+    layers: nn.Sequential
+
+    def forward(
+        self, patches: Float[Tensor, "n 3 side side"], *told: Float[Tensor, "n more side side"]
+    ) -> Float[Tensor, "n"]:
+        """Logits, above 0 for real."""
+        logits: Tensor = self.layers(torch.cat([patches, *told], 1))
+        return logits.flatten().to(patches.dtype)
+
+
+class PatchJudge(_Judge):
     """A discriminator of square patches: one logit a patch.
 
     Convolutions halve the patch to 4 to 7 pixels, which the last one sees at once. All weights
@@ -53,15 +64,8 @@ class PatchJudge(nn.Module):
         layers.append(SpectralConvolution(before, 1, side // 2**halvings))
         self.layers = nn.Sequential(*layers)
 
-    def forward(
-        self, patches: Float[Tensor, "n 3 side side"], *told: Float[Tensor, "n more side side"]
-    ) -> Float[Tensor, "n"]:
-        """Logits, above 0 for real."""
-        logits: Tensor = self.layers(torch.cat([patches, *told], 1))
-        return logits.flatten().to(patches.dtype)
 
-
-class PlainJudge(nn.Module):
+class PlainJudge(_Judge):
     """A discriminator of square patches without norms: one logit a patch.
 
     Convolutions halve the patch to 4 to 7 pixels and double the channels; the spread of the batch
@@ -94,13 +98,6 @@ class PlainJudge(nn.Module):
             nn.LeakyReLU(SLOPE),
             nn.Linear(_FEATURES, 1),
         )
-
-    def forward(
-        self, patches: Float[Tensor, "n 3 side side"], *told: Float[Tensor, "n more side side"]
-    ) -> Float[Tensor, "n"]:
-        """Logits, above 0 for real."""
-        logits: Tensor = self.layers(torch.cat([patches, *told], 1))
-        return logits.flatten().to(patches.dtype)
 
 
 def _halvings(side: int) -> int:

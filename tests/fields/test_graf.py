@@ -26,6 +26,7 @@ from shapegen.images.images import Images
 from shapegen.train.schedule import rate_factor
 from tests.fields.plain_field import plain_outputs
 from tests.fields.test_graf_networks import places
+from tests.images.image_cases import play
 
 SMALL: dict[str, Any] = {
     "size": 16,
@@ -298,18 +299,7 @@ def test_a_color_is_learnt() -> None:
         return float((fields.render(size=8).pixels.mean((0, 2, 3)) - wanted).abs().mean())
 
     first = distance()
-    model.train()
-    objectives = model.objectives(rng=rng)
-    optimizers = [
-        torch.optim.Adam(each.module.parameters(), lr=2e-3, betas=(0.0, 0.99))
-        for each in objectives
-    ]
-    for step in range(60):
-        for objective, optimizer in zip(objectives, optimizers, strict=True):
-            loss, _ = objective.loss(pixels, step)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    play(model, pixels, 60, rng=rng, rate=2e-3)
     assert distance() < 0.5 * first
 
 

@@ -21,6 +21,7 @@ from shapegen.fields.graf_config import GRAFConfig
 from shapegen.fields.graf_networks import encoded
 from shapegen.fields.rendering import Sampling
 from shapegen.fields.triplane import TriplaneField, TriplaneSizes, read
+from tests.images.image_cases import play
 
 SIZES = TriplaneSizes(channels=3, coarse=3, fine=5, mapping=16, decoder=12)
 REACH = 1.5
@@ -265,17 +266,6 @@ def test_a_silhouette_is_learnt() -> None:
         return float((opacity[..., 6:10, 6:10] - opacity[..., 6:10, [2, 3, 12, 13]]).mean())
 
     first = contrast()
-    model.train()
-    objectives = model.objectives(rng=rng)
-    optimizers = [
-        torch.optim.Adam(each.module.parameters(), lr=4e-3, betas=(0.0, 0.99))
-        for each in objectives
-    ]
-    for step in range(80):
-        for objective, optimizer in zip(objectives, optimizers, strict=True):
-            loss, _ = objective.loss(pixels, step)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    play(model, pixels, 80, rng=rng, rate=4e-3)
     assert first < 0.3
     assert contrast() > 0.7
