@@ -267,6 +267,8 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shapegen.cli.pages.STEPS", 5)
     run("demo", "--out", tmp_path / "demo")
     page = (tmp_path / "demo" / "index.html").read_text()
+    # Structures first, pictures of fields last.
+    assert page.index("grass-furniture: ") < page.index("graf-furniture: ")
     targets = re.findall(r'(?:src|href)="([^"#:]+)"', page)
     assert targets
     assert [name for name in targets if not (tmp_path / "demo" / name).exists()] == []

@@ -26,9 +26,11 @@ def demo(
     """Draw from the shipped weights: GLB files, pictures, an interpolation and a page of all."""
     from shapegen.checkpoint import shipped
     from shapegen.cli.pages import COUNT
+    from shapegen.registry import models
     from shapegen.view import write_gallery
 
-    names = shipped()
+    order = list(models())
+    names = sorted(shipped(), key=lambda name: order.index(name.partition("-")[0]))
     if not names:
         raise ValueError("no weights are shipped with this installation; train a model first")
     with filling(out) as folder:
