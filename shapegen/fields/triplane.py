@@ -15,7 +15,6 @@ section 3.2 (the planes), https://arxiv.org/abs/2112.07945; Skorokhodov et al., 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -190,9 +189,9 @@ class TriplaneField(nn.Module):
         bias = torch.cat([self.density.bias, self.color.bias])
         joint = torch.cat([weight, bias[:, None]], 1).expand(*told.shape[:-1], -1, -1)
         if self.view_dim:
-            # As large as the weights that it is added to.
-            told = self.view(told) / math.sqrt(self.sizes.decoder)
-            change = told.unflatten(-1, (3, -1))  # (n, groups, 3, decoder + 1)
+            # Small at first beside the weights: else colours vary more than the data's, which
+            # passes for variety, and shapes do not.
+            change = (self.view(told) / self.sizes.decoder).unflatten(-1, (3, -1))
             joint = joint + functional.pad(change, (0, 0, 1, 0))
         return joint[..., :-1], joint[..., -1]
 

@@ -111,7 +111,7 @@ def plain_point(
     if network.view_dim:
         told = [] if network.view_frequencies is None else [encoded(direction, 2)]
         change = (network.view.weight @ torch.cat([*told, appearance])).view(3, -1)
-        rgb = rgb + change @ torch.cat([hidden, torch.ones(1)]) / math.sqrt(len(hidden))
+        rgb = rgb + change @ torch.cat([hidden, torch.ones(1)]) / len(hidden)
     return 12 * softplus(density[0] - 2), 0.9 * rgb.sigmoid()
 
 
