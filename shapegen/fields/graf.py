@@ -288,7 +288,7 @@ def _generator(config: GRAFConfig) -> ConditionalField | TriplaneField:
             view_frequencies=view_frequencies,
             shape_dim=config.shape_dim,
             appearance_dim=config.appearance_dim,
-            color_cap=config.color_cap,
+            white_cap=config.white_cap,
             density=config.density,
         )
     return ConditionalField(
@@ -299,6 +299,6 @@ def _generator(config: GRAFConfig) -> ConditionalField | TriplaneField:
         view_frequencies=view_frequencies,
         shape_dim=config.shape_dim,
         appearance_dim=config.appearance_dim,
-        color_cap=config.color_cap,
+        white_cap=config.white_cap,
         density=config.density,
     )

@@ -94,9 +94,9 @@ class GRAFConfig:
     or what is generated too."""
     game: GameOptions = field(default_factory=lambda: GameOptions(r1=0.5))
     """Loss and regularisers; ``r1`` is of whole patches."""
-    color_cap: float = 1.0
-    """Largest colour of what is dense, 1 or less: below 1, on a white background, nothing dense
-    can pass for background."""
+    white_cap: float = 1.0
+    """Whitest colour of what is dense, 1 or less: below 1, on a white background, nothing dense
+    can pass for background; see :func:`~shapegen.fields.graf_networks.as_color`."""
     opacity: float = 0.0
     """Weight of the mean opacity in the generator's loss, against fog and white matter."""
     translucency: float = 0.0
@@ -129,8 +129,8 @@ class GRAFConfig:
             raise ValueError(f"patch.side must be at most size {self.size}; got {self.patch.side}")
         if self.patch.side < 8:
             raise ValueError(f"patch.side must be at least 8; got {self.patch.side}")
-        if not 0 < self.color_cap <= 1:
-            raise ValueError(f"color_cap must be above 0 and at most 1; got {self.color_cap}")
+        if not 0 < self.white_cap <= 1:
+            raise ValueError(f"white_cap must be above 0 and at most 1; got {self.white_cap}")
         if self.game.pack > 1:
             raise ValueError(f"patches are not packed: game.pack must be 1; got {self.game.pack}")
 

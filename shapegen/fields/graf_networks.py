@@ -65,6 +65,22 @@ def as_density(outputs: Float[Tensor, "*shape"], kind: DensityKind) -> Float[Ten
     return _DENSITY_SCALE * functional.softplus(outputs - _DENSITY_SHIFT)
 
 
+def as_color(
+    outputs: Float[Tensor, "*shape 3"], white_cap: float = 1.0
+) -> Float[Tensor, "*shape 3"]:
+    """Colours in 0 to 1 of a network's outputs, none of them whiter than a limit.
+
+    Args:
+        outputs: Any numbers.
+        white_cap: Largest that the smallest of the three may be: red, yellow and the like stay
+            whole, and white becomes a grey of so much.
+    """
+    colors = outputs.sigmoid()
+    if white_cap == 1:
+        return colors
+    return colors * (1 - (1 - white_cap) * colors.prod(-1, keepdim=True))
+
+
 class ConditionalField(nn.Module):
     """A perceptron from a point, a direction and a code to a density and a colour.
 
@@ -77,7 +93,7 @@ class ConditionalField(nn.Module):
         view_frequencies: Of the direction's; None: colour is the same from everywhere.
         shape_dim: Length of the code's first part.
         appearance_dim: Length of its second.
-        color_cap: Largest colour, 1 or less.
+        white_cap: Of :func:`as_color`, 1 or less.
         density: How an output becomes a density; see :func:`as_density`.
     """
 
@@ -91,13 +107,13 @@ class ConditionalField(nn.Module):
         view_frequencies: int | None,
         shape_dim: int,
         appearance_dim: int,
-        color_cap: float = 1.0,
+        white_cap: float = 1.0,
         density: DensityKind = "relu",
     ) -> None:
         super().__init__()
         self.frequencies, self.view_frequencies = frequencies, view_frequencies
         self.code_dims = (shape_dim, appearance_dim)
-        self.color_cap, self.density_kind = color_cap, density
+        self.white_cap, self.density_kind = white_cap, density
         self.skips = tuple(sorted(each for each in skips if each < depth - 1))
         self.position_dim = channels(frequencies) + shape_dim
         seen = 0 if view_frequencies is None else channels(view_frequencies)
@@ -161,7 +177,7 @@ class ConditionalField(nn.Module):
 
             def plain(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
                 raw = head(trunk(points)).to(points.dtype)
-                return self.as_density(raw[..., 0]), self.color_cap * raw[..., 1:].sigmoid()
+                return self.as_density(raw[..., 0]), as_color(raw[..., 1:], self.white_cap)
 
             return plain
         through, seen, told = self._view_weights()
@@ -179,7 +195,7 @@ class ConditionalField(nn.Module):
             rays = by_ray(self._directions(directions))[..., None, :]
             rgb = color((both[..., 1:] + rays).relu())
             density = both[..., 0].to(points.dtype)
-            return self.as_density(density), self.color_cap * rgb.to(points.dtype).sigmoid()
+            return self.as_density(density), as_color(rgb.to(points.dtype), self.white_cap)
 
         return field
 

@@ -27,6 +27,7 @@ from shapegen.core.gan_nets import SLOPE
 from shapegen.fields.graf_networks import (
     Densities,
     DensityKind,
+    as_color,
     as_density,
     channels,
     encoded,
@@ -74,7 +75,8 @@ class TriplaneField(nn.Module):
         view_frequencies: Of the direction's encoding; None: colour is the same from everywhere.
         shape_dim: Length of the code's first part.
         appearance_dim: Length of its second.
-        color_cap: Largest colour, 1 or less.
+        white_cap: Whitest colour, 1 or less; see
+            :func:`~shapegen.fields.graf_networks.as_color`.
         density: How an output becomes a density; see
             :func:`~shapegen.fields.graf_networks.as_density`.
     """
@@ -87,13 +89,13 @@ class TriplaneField(nn.Module):
         view_frequencies: int | None,
         shape_dim: int,
         appearance_dim: int,
-        color_cap: float = 1.0,
+        white_cap: float = 1.0,
         density: DensityKind = "softplus",
     ) -> None:
         super().__init__()
         self.sizes, self.reach, self.view_frequencies = sizes, reach, view_frequencies
         self.code_dims = (shape_dim, appearance_dim)
-        self.color_cap, self.density_kind = color_cap, density
+        self.white_cap, self.density_kind = white_cap, density
         self.mapping = nn.Sequential(
             nn.Linear(shape_dim, sizes.mapping),
             nn.LeakyReLU(SLOPE),
@@ -146,7 +148,7 @@ class TriplaneField(nn.Module):
             parts = features.unflatten(2, (groups, -1)).transpose(1, 2).flatten(0, 1)
             raw = _product(parts, weight.flatten(0, 1), bias.flatten(0, 1))  # (n groups, 4, part)
             raw = raw.transpose(1, 2).reshape(*points.shape[:-1], 4).to(points.dtype)
-            return self.as_density(raw[..., 0]), self.color_cap * raw[..., 1:].sigmoid()
+            return self.as_density(raw[..., 0]), as_color(raw[..., 1:], self.white_cap)
 
         return field
 

@@ -14,7 +14,9 @@ def plain_field(network: ConditionalField, codes: Tensor) -> Field:
 
     def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         raw = plain_outputs(network, codes, points, directions)
-        return network.as_density(raw[..., 3]), network.color_cap * raw[..., :3].sigmoid()
+        rgb = raw[..., :3].sigmoid()
+        whiter = 1 - network.white_cap
+        return network.as_density(raw[..., 3]), rgb - whiter * rgb * rgb.prod(-1, keepdim=True)
 
     return field
 

@@ -251,7 +251,7 @@ def test_a_rendered_patch_is_a_part_of_the_picture() -> None:
         ({"appearance_dim": 6}, "appearance_dim must be from 0 to below latent_dim; got 6 of 6"),
         ({"patch": PatchSampler(32)}, "patch.side must be at most size 16; got 32"),
         ({"patch": PatchSampler(4)}, "patch.side must be at least 8; got 4"),
-        ({"color_cap": 1.5}, "color_cap must be above 0 and at most 1; got 1.5"),
+        ({"white_cap": 1.5}, "white_cap must be above 0 and at most 1; got 1.5"),
         ({"skips": (-1,)}, "skips must be layers from 0; got [-1]"),
         ({"game": GameOptions(pack=2)}, "game.pack must be 1; got 2"),
         ({"width": 1}, "width must be at least 2; got 1"),

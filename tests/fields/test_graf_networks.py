@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from shapegen.fields.graf_judges import PatchJudge, PlainJudge, SpectralConvolution
-from shapegen.fields.graf_networks import ConditionalField, encoded
+from shapegen.fields.graf_networks import ConditionalField, as_color, encoded
 from tests.fields.plain_field import plain_field
 
 
@@ -37,7 +37,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "no appearance": {"appearance_dim": 0},
     "neither": {"view_frequencies": None, "appearance_dim": 0},
     "no waves": {"frequencies": 0, "view_frequencies": 0},
-    "capped": {"color_cap": 0.8},
+    "capped": {"white_cap": 0.8},
     "soft": {"density": "softplus"},
 }
 
@@ -78,6 +78,15 @@ def test_positions_are_encoded_without_pi() -> None:
     x = torch.tensor([0.3, -1.0, 2.0])
     wanted = torch.cat([x, x.sin(), x.cos(), (2 * x).sin(), (2 * x).cos()])
     torch.testing.assert_close(found, wanted)
+
+
+def test_only_what_is_white_is_capped() -> None:
+    loud = torch.tensor([[9.0, 9.0, 9.0], [9.0, 9.0, -9.0], [9.0, -9.0, -9.0], [0.0, 0.0, 0.0]])
+    colors = as_color(loud, 0.8)
+    assert colors[0].tolist() == pytest.approx([0.8] * 3, abs=1e-3)
+    for row, wanted in enumerate(([1, 1, 0], [1, 0, 0], [0.4875] * 3), start=1):
+        assert colors[row].tolist() == pytest.approx(wanted, abs=1e-3)
+    assert as_color(torch.randn(1000, 3) * 5, 0.8).amin(1).max() <= 0.8
 
 
 @pytest.mark.parametrize("side", [8, 12, 16, 32, 33, 64])

@@ -47,7 +47,7 @@ def network(**changes: Any) -> TriplaneField:
         "view_frequencies": 2,
         "shape_dim": 4,
         "appearance_dim": 2,
-        "color_cap": 0.9,
+        "white_cap": 0.9,
     }
     with torch.random.fork_rng():
         torch.manual_seed(1)
@@ -112,7 +112,8 @@ def plain_point(
         told = [] if network.view_frequencies is None else [encoded(direction, 2)]
         change = (network.view.weight @ torch.cat([*told, appearance])).view(3, -1)
         rgb = rgb + change @ torch.cat([hidden, torch.ones(1)]) / len(hidden)
-    return 12 * softplus(density[0] - 2), 0.9 * rgb.sigmoid()
+    red, green, blue = rgb.sigmoid()
+    return 12 * softplus(density[0] - 2), rgb.sigmoid() * (1 - 0.1 * red * green * blue)
 
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -254,7 +255,7 @@ def test_wrong_options_are_refused(make: Any, message: str) -> None:
 
 def test_a_silhouette_is_learnt() -> None:
     """Images of a grey square on white: the model comes to hold back light where the square is."""
-    model = graf(game=GameOptions(r1=0.1), noise=0.0, color_cap=0.8, patch=PatchSampler(8, 0.9))
+    model = graf(game=GameOptions(r1=0.1), noise=0.0, white_cap=0.8, patch=PatchSampler(8, 0.9))
     pixels = torch.ones(8, 3, 16, 16)
     pixels[:, :, 5:11, 5:11] = -0.5
     rng = torch.Generator().manual_seed(0)
