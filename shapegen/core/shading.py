@@ -55,26 +55,44 @@ class Shadows:
     Args:
         triangles: ``(t, 3, 3)`` in the scene; at least one.
         lights: The lights.
+        closed: ``(t,)``: whether only the outside of each can be seen; None: of none.
         tile: Side of one light's shadow map in texels.
     """
 
-    def __init__(self, triangles: Float, lights: Lights, *, tile: int = 80) -> None:
+    def __init__(
+        self,
+        triangles: Float,
+        lights: Lights,
+        *,
+        closed: NDArray[np.bool_] | None = None,
+        tile: int = 80,
+    ) -> None:
         self.lights, self.tile = lights, tile
         corners = triangles.reshape(-1, 3)
         low, high = corners.min(0), corners.max(0)
         middle, radius = 0.5 * (low + high), max(0.5 * float(np.linalg.norm(high - low)), 1e-9)
         count = len(lights.directions)
-        # Texel x, texel y and nearness of light k are columns 3 k .. 3 k + 2 of p @ matrix + shift
         frames = _frames(lights.directions)
         scale = np.array([(tile - 4) / 2, (tile - 4) / 2, 1.0]) / radius
-        self._matrix = (frames * scale[:, None]).reshape(3 * count, 3).T
-        self._shift = np.tile([tile / 2, tile / 2, 2.0], count) - middle @ self._matrix
+        # Texel x, texel y and nearness (first axis) of all lights (last axis): p @ matrix + shift.
+        matrix = (frames * scale[:, None]).transpose(1, 2, 0)
+        shift = np.array([tile / 2, tile / 2, 2.0])[:, None] - middle @ matrix
         self.texel = 2 * radius / (tile - 4)
-        seen = (corners @ self._matrix + self._shift).reshape(-1, 3, count, 3)
-        seen[..., 1] += tile * np.arange(count)[None, None, :]
+        x, y, nearness = corners @ matrix + shift[:, None]
+        seen = np.stack([x, y + tile * np.arange(count), nearness], -1).reshape(-1, 3, count, 3)
+        lit = seen.transpose(2, 0, 1, 3)
+        if closed is not None:
+            # What is turned away is behind what is turned to a light.
+            sides = triangles[:, 1:] - triangles[:, :1]
+            turned = lights.directions @ np.cross(sides[:, 0], sides[:, 1]).T > 0
+            lit = lit[turned | ~closed]
         canvas = Canvas(tile * count, tile)
-        canvas.draw(seen.transpose(2, 0, 1, 3).reshape(-1, 3, 3))
+        canvas.draw(lit.reshape(-1, 3, 3))
         self._atlas = canvas.nearness.ravel()
+        self._matrix, self._shift = matrix.astype(np.float32), shift.astype(np.float32)
+        self._directions = lights.directions.T.astype(np.float32)
+        self._weights = lights.weights.astype(np.float32)
+        self._first = (tile * tile * np.arange(count)).astype(np.int32)
         self._slack = np.float32(0.6 * self.texel / radius)
 
     def light(self, points: Float, normals: Float) -> Float32:
@@ -90,17 +108,18 @@ class Shadows:
         return np.concatenate([np.empty(0, np.float32), *found])
 
     def _light(self, points: Float, normals: Float) -> Float32:
-        directions = self.lights.directions
-        facing = np.maximum(normals.astype(np.float32) @ directions.T.astype(np.float32), 0.0)
+        facing = np.maximum(normals.astype(np.float32) @ self._directions, 0.0)
         # A step along the normal keeps a surface from shading itself through its own texels.
         raised = (points + 1.5 * self.texel * normals).astype(np.float32)
-        seen = raised @ self._matrix.astype(np.float32) + self._shift.astype(np.float32)
-        seen = seen.reshape(len(points), len(directions), 3)
-        x = np.clip(seen[..., 0].astype(np.int32), 0, self.tile - 1)
-        y = np.clip(seen[..., 1].astype(np.int32), 0, self.tile - 1)
-        y += self.tile * np.arange(len(directions), dtype=np.int32)
-        visible = seen[..., 2] + self._slack > self._atlas[y * self.tile + x]
-        return np.asarray((facing * visible) @ self.lights.weights.astype(np.float32))
+        x, y, nearness = raised @ self._matrix + self._shift[:, None]
+        last = np.float32(self.tile - 1)
+        texel = np.clip(y, 0.0, last, out=y).astype(np.int32)
+        texel *= self.tile
+        texel += np.clip(x, 0.0, last, out=x).astype(np.int32)
+        texel += self._first
+        nearness += self._slack
+        facing *= nearness > self._atlas.take(texel)
+        return np.asarray(facing @ self._weights)
 
     def open_light(self, normals: Float) -> Float:
         """Light ``(n,)`` that would reach surfaces with these normals if nothing stood around."""

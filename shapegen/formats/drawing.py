@@ -36,12 +36,16 @@ class Drawing:
     def __len__(self) -> int:
         return len(self.part)
 
-    def occluders(self) -> Float:
-        """Triangles ``(o, 3, 3)`` that cast the shadows; a ball casts that of a flat square."""
+    def occluders(self) -> tuple[Float, NDArray[np.bool_]]:
+        """Triangles ``(o, 3, 3)`` that cast the shadows, and which of them are closed.
+
+        A ball casts the shadow of a flat square.
+        """
         side = 0.8 * self.radius
         square = np.array([[-side, 0, -side], [side, 0, -side], [side, 0, side], [-side, 0, side]])
         squares = (self.balls[:, None] + square)[:, [[0, 1, 2], [0, 2, 3]]]
-        return np.concatenate([self.triangles, squares.reshape(-1, 3, 3)])
+        casting = np.concatenate([self.triangles, squares.reshape(-1, 3, 3)])
+        return casting, np.append(self.closed, np.zeros(2 * len(self.balls), bool))
 
 
 def drawing(scene: Scene, *, point_size: float) -> Drawing:

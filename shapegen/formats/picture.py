@@ -122,7 +122,7 @@ class _Studio:
             camera = framing(points, aspect=width / height)
         self.drawn, self.camera = drawn, camera
         self.height, self.width = height, width
-        self.occluders = drawn.occluders()
+        self.occluders, self.closed = drawn.occluders()
         self.canvas = self._canvas()
         self.number = self.canvas.number
         self.seen = np.flatnonzero(self.number.ravel() >= 0)
@@ -132,16 +132,18 @@ class _Studio:
         """Nine tenths of the work: what is seen needs none."""
         axes = self.camera.axes
         azimuth = float(np.arctan2(-axes[2, 0], -axes[2, 2]))
-        tile = min(max(round(0.3 * max(self.height, self.width)), 48), 192)
-        return Shadows(self.occluders, studio(azimuth), tile=tile)
+        tile = min(max(round(0.25 * max(self.height, self.width)), 48), 192)
+        return Shadows(self.occluders, studio(azimuth), closed=self.closed, tile=tile)
 
     def picture(self, style: Style) -> Pixels:
         """Light everything and average the samples."""
         number = self.number
-        shade = exposed(self._light()[self.seen]) * self._ink(style).ravel()[self.seen]
-        albedo = self.drawn.albedo.astype(np.float32)
-        color = np.zeros((number.size, 3), dtype=np.float32)
-        color[self.seen] = albedo[number.ravel()[self.seen]] * shade[:, None]
+        shade = np.zeros((number.size, 1), dtype=np.float32)
+        shade[self.seen, 0] = exposed(self._light()[self.seen]) * self._ink(style).flat[self.seen]
+        # The number -1 (nothing) finds the entry at the end.
+        albedo = np.append(self.drawn.albedo, np.zeros((1, 3)), axis=0).astype(np.float32)
+        color = albedo.take(number.ravel(), axis=0)
+        color *= shade
         alpha = _averaged((number >= 0).astype(np.float32))[..., None]
         behind = self._background(alpha[..., 0] < 1.0, style)
         front = _averaged(color.reshape(*number.shape, 3))
@@ -252,19 +254,31 @@ class _Studio:
         ground = float(lowest[1]) if style.ground is None else style.ground
         reach = 0.9 * max(float(highest[1]) - ground, 0.0)
         low, high = lowest[[0, 2]] - reach, highest[[0, 2]] + reach
-        row, column = np.nonzero(visible)
-        rays = self.camera.rays(self._to_image(row, column, 1))
         drop = ground - self.camera.eye[1]
-        steep = np.where(rays[:, 1] * drop > 0, rays[:, 1], np.inf)
-        hits = self.camera.eye[[0, 2]] + rays[:, [0, 2]] * (drop / steep)[:, None]
-        place = (hits - low) / np.maximum(high - low, 1e-12) * (_FLOOR - 1)
-        near = ((place > 0) & (place < _FLOOR - 1)).all(1) & np.isfinite(steep)
-        dark = _bilinear(_floor_shadow(self.shadows, low, high, ground), place[near])
-        dark *= (
-            style.shadow * _vignette(row[near], self.height) * _vignette(column[near], self.width)
-        )
-        picture[row[near], column[near]] *= (1.0 - dark).astype(np.float32)[:, None]
+        across, steep, along = self._pixel_rays()
+        down = np.where(steep * drop > 0, drop / steep, np.inf)
+        unit = (_FLOOR - 1) / np.maximum(high - low, 1e-12)
+        with np.errstate(invalid="ignore"):  # of rays that never meet the ground
+            x = (self.camera.eye[0] + across * down - low[0]) * unit[0]
+            z = (self.camera.eye[2] + along * down - low[1]) * unit[1]
+        near = visible & (x > 0) & (x < _FLOOR - 1) & (z > 0) & (z < _FLOOR - 1)
+        row, column = np.nonzero(near)
+        place = np.stack([x[near], z[near]], 1)
+        dark = _bilinear(_floor_shadow(self.shadows, low, high, ground), place)
+        dark *= style.shadow * _vignette(row, self.height) * _vignette(column, self.width)
+        picture[near] *= (1.0 - dark).astype(np.float32)[:, None]
         return picture
+
+    def _pixel_rays(self) -> tuple[Float, Float, Float]:
+        """x, y and z of the rays through the middles of all pixels, each ``(H, W)``."""
+        rows, columns = np.array([0, 0, 1]), np.array([0, 1, 0])
+        first, right, below = self.camera.rays(self._to_image(rows, columns, 1))
+        row, column = np.arange(self.height)[:, None], np.arange(self.width)
+        x, y, z = (
+            start + row * (down - start) + column * (over - start)
+            for start, over, down in zip(first, right, below, strict=True)
+        )
+        return x, y, z
 
 
 def _floor_shadow(shadows: Shadows, low: Float, high: Float, ground: float) -> Float:
@@ -300,11 +314,13 @@ def _bilinear(grid: Float, place: Float) -> Float:
 
 def _averaged(samples: Float32) -> Float32:
     """Mean over the samples of every pixel."""
-    total = np.zeros((len(samples) // SAMPLES, samples.shape[1] // SAMPLES, *samples.shape[2:]))
-    for y in range(SAMPLES):
-        for x in range(SAMPLES):
-            total += samples[y::SAMPLES, x::SAMPLES]
-    return np.asarray(total / SAMPLES**2, dtype=np.float32)
+    rows = samples[::SAMPLES].copy()
+    for y in range(1, SAMPLES):
+        rows += samples[y::SAMPLES]
+    total = rows[:, ::SAMPLES].copy()
+    for x in range(1, SAMPLES):
+        total += rows[:, x::SAMPLES]
+    return total / np.float32(SAMPLES**2)
 
 
 def _first_image(scene: Scene, height: int, width: int, style: Style) -> Pixels:

@@ -71,7 +71,7 @@ class Stage:
         self.drawn: Drawing = replace(drawn, triangles=corners, normals=to_z_up(drawn.normals))
         lights = studio(0.0)
         lights = Lights(to_z_up(lights.directions), lights.weights)
-        self.shadows = Shadows(corners, lights, tile=64) if shadows else None
+        self.shadows = Shadows(corners, lights, closed=drawn.closed, tile=64) if shadows else None
         self._colors = self._flat_colors(lights)
 
     def view(self, pose: ArrayLike, size: int, fov: float) -> View:
