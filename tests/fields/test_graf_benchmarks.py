@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import graf, harness
+import shapegen
+from benchmarks import graf, graf_skipping, harness
 from benchmarks.__main__ import names
 
 
@@ -37,6 +38,30 @@ def test_a_workload_is_measured_against_the_plain_network(name: str) -> None:
         assert result["gflops"] > 0
         assert 0 < result["largest_difference"] < 1e-5
         assert 0 < result["largest_difference_bf16"] < 0.1
+
+
+@pytest.mark.usefixtures("tiny")
+def test_skipping_is_measured_on_a_field_that_was_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"STEPS": 3, "POINTS": 256, "CELLS": 24}.items():
+        monkeypatch.setattr(graf_skipping, name, value)
+    monkeypatch.setattr(graf_skipping, "measure", harness.measure)
+    result = harness.run("graf_render64_skipping")
+    json.dumps(result)
+    assert 0 <= result["largest_error"] <= 1
+    assert result["psnr_db"] > 40
+    assert result["grid_s"] > 0
+
+
+def test_a_network_learns_the_field_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graf, "SIZES", {"width": 24, "depth": 3, "frequencies": 4})
+    for name, value in {"STEPS": 100, "POINTS": 256, "RATE": 5e-3, "CELLS": 24}.items():
+        monkeypatch.setattr(graf_skipping, name, value)
+    teacher = shapegen.load("graf-furniture").sample(1, rng=torch.Generator().manual_seed(0))
+    model = graf.carla_model(32, torch.device("cpu"))
+    codes = model.sample_latent(1, rng=torch.Generator().manual_seed(1))
+    losses = graf_skipping.learn(model, codes, teacher)
+    assert len(losses) == 100
+    assert sum(losses[-10:]) < 0.75 * sum(losses[:10])
 
 
 @pytest.mark.usefixtures("tiny")
