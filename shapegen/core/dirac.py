@@ -40,8 +40,8 @@ def dirac_field(kind: Kind = "saturating", cure: Cure = "none", strength: float 
     noise = strength * _standard_noise() if cure == "instance_noise" else torch.zeros(1)
 
     def losses(at: Tensor) -> tuple[Tensor, Tensor]:
-        theta, psi = at
-        data = noise.to(at)
+        theta, psi = at.repeat_interleave(len(noise), 0).T
+        data = noise.to(at).repeat(len(at))
         sample = theta + data
         judged = discriminator_loss(psi * data, psi * sample, kind)
         judges = (lambda x: psi * x,) * 2

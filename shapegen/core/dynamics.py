@@ -17,25 +17,38 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-Field = Callable[[Float[Tensor, "2"]], Float[Tensor, "2"]]
-"""From (generator's, discriminator's parameter) to the direction in which each steps."""
-Losses = Callable[[Float[Tensor, "2"]], tuple[Tensor, Tensor]]
-"""From the same to the losses of the generator and of the discriminator."""
+Field = Callable[[Float[Tensor, "*places 2"]], Float[Tensor, "*places 2"]]
+"""From (generator's, discriminator's parameter) to the direction in which each steps; at many
+places at once."""
+Losses = Callable[[Float[Tensor, "places 2"]], tuple[Tensor, Tensor]]
+"""From the same to the losses of the generator and of the discriminator, means over places."""
 Order = Literal["simultaneous", "alternating"]
 
 
 def field_of(losses: Losses) -> Field:
-    """The field in which every player descends on its own loss, differentiable."""
+    """The field in which every player descends on its own loss.
+
+    It is differentiable where the place is.
+    """
 
     def field(at: Tensor) -> Tensor:
-        if not at.requires_grad:
+        differentiable = at.requires_grad
+        if not differentiable:
             at = at.detach().requires_grad_()
         with torch.enable_grad():
-            parts = [
-                torch.autograd.grad(loss, at, create_graph=True, materialize_grads=True)[0][player]
-                for player, loss in enumerate(losses(at))
+            places = at.reshape(-1, 2)
+            slopes = [
+                torch.autograd.grad(
+                    loss,
+                    at,
+                    retain_graph=True,
+                    create_graph=differentiable,
+                    materialize_grads=True,
+                )[0][..., player]
+                for player, loss in enumerate(losses(places))
             ]
-            return -torch.stack(parts)
+            # Of means over places, whose losses do not know each other.
+            return -len(places) * torch.stack(slopes, -1)
 
     return field
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shapegen.core.dirac import Cure, dirac_field
-from shapegen.core.dynamics import Field, Order, trajectory
+from shapegen.core.dynamics import Order, trajectory
 from shapegen.data.toy_densities import MODES
 from shapegen.formats.png import write_png
 from shapegen.train.critics import CriticResult, Pair
@@ -43,12 +43,11 @@ def _dirac(cure: Cure, strength: float, order: Order) -> Pixels:
     field = dirac_field("saturating", cure, strength)
     start = torch.tensor([1.0, -1.0], dtype=torch.float64)
     way = trajectory(field, start, rate=_RATE, steps=_STEPS, order=order)
-    return field_picture(lambda places: _at(field, places), _REACH, [way.numpy()])
 
+    def arrows(places: NDArray[np.float64]) -> NDArray[np.float64]:
+        return field(torch.from_numpy(places)).detach().numpy()
 
-def _at(field: Field, places: NDArray[np.float64]) -> NDArray[np.float64]:
-    found = [field(torch.from_numpy(place)).detach().numpy() for place in places]
-    return np.stack(found)
+    return field_picture(arrows, _REACH, [way.numpy()])
 
 
 def judged(x: Float[Tensor, "n"], noise: float) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:

@@ -77,3 +77,11 @@ def test_the_field_is_the_players_descent() -> None:
     other = dirac_field("non_saturating")(at).detach()
     torch.testing.assert_close(other[0], (1 - share) * psi)
     torch.testing.assert_close(other[1], expected[1])
+
+
+@pytest.mark.parametrize("cure", get_args(Cure))
+def test_many_places_at_once_are_as_one_by_one(cure: Cure, rng: torch.Generator) -> None:
+    field = dirac_field("saturating", cure, 0.7)
+    places = torch.randn(3, 2, 2, generator=rng, dtype=torch.float64)
+    alone = [field(place).detach() for place in places.reshape(-1, 2)]
+    torch.testing.assert_close(field(places).detach(), torch.stack(alone).reshape(3, 2, 2))
