@@ -33,6 +33,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # A test with a time limit of its own is long: begun last, it would run while others are idle.
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
     if torch.cuda.is_available():
         return
     skip = pytest.mark.skip(reason="needs a CUDA device")
