@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-CHUNK = 1 << 21
-"""Most fragments that are held at a time."""
+CHUNK = 1 << 14
+"""About how many fragments are held at a time: they stay in the processor's cache."""
 
 
 class Canvas:
@@ -42,26 +43,25 @@ class Canvas:
             first: Number of the first triangle.
         """
         numbers, rows, left, right = self._spans(triangles)
-        gradient = _gradients(triangles)
-        origin = triangles[:, 0]
+        # Along a row only x grows: the row's own part is computed once a span.
+        slope = _gradients(triangles).take(numbers, axis=0)
+        origin = triangles[:, 0].take(numbers, axis=0)
+        base = (
+            origin[:, 2]
+            + (left + 0.5 - origin[:, 0]) * slope[:, 0]
+            + (rows + 0.5 - origin[:, 1]) * slope[:, 1]
+        )
+        start, number = rows * self.width + left, numbers + first
         for part in _slices(right - left):
             count = right[part] - left[part]
             ends = np.cumsum(count)
-            number = np.repeat(numbers[part], count)
-            # Along a row only x grows: the row's own part is computed once a span.
-            row, begin, own = rows[part], left[part], numbers[part]
-            slope = gradient[own]
-            base = (
-                origin[own, 2]
-                + (begin + 0.5 - origin[own, 0]) * slope[:, 0]
-                + (row + 0.5 - origin[own, 1]) * slope[:, 1]
-            )
-            first_of = ends - count
-            step = np.arange(ends[-1])
-            pixel = np.repeat(row * self.width + begin - first_of, count) + step
-            nearness = np.repeat(base - slope[:, 0] * first_of, count)
-            nearness += np.repeat(slope[:, 0], count) * step
-            self._keep_nearest(pixel, nearness, number + first)
+            step, first_of, rise = np.arange(ends[-1]), ends - count, slope[part, 0]
+            pixel = np.repeat(start[part] - first_of, count)
+            pixel += step
+            nearness = np.repeat(rise, count)
+            nearness *= step
+            nearness += np.repeat(base[part] - rise * first_of, count)
+            self._keep_nearest(pixel, nearness, np.repeat(number[part], count))
 
     def splat(self, centres: Float, radius: Float, bulge: Float, *, first: int = 0) -> None:
         """Draw balls seen as discs.
@@ -115,22 +115,36 @@ class Canvas:
         number = np.repeat(np.arange(len(triangles)), count)
         row = np.arange(len(number)) - np.repeat(np.cumsum(count) - count - top, count)
         middle: Float = np.asarray(row + 0.5)
-        low, mid, high = points[number].transpose(1, 0, 2)
-        upper = middle < mid[:, 1]
-        start = np.where(upper[:, None], low, mid)
-        end = np.where(upper[:, None], mid, high)
-        one, other = _crossing(low, high, middle), _crossing(start, end, middle)
+        low, mid, high = points.transpose(1, 0, 2)
+        # Two edges cross a row: the one from low to high, and one of the other two.
+        long = _Edges.between(low, high)
+        short = _Edges.between(np.concatenate([low, mid]), np.concatenate([mid, high]))
+        one = long.crossing(number, middle)
+        other = short.crossing(
+            number + len(triangles) * (middle >= mid[:, 1].take(number)), middle
+        )
         left = np.ceil(np.minimum(one, other) - 0.5).clip(0, self.width).astype(np.int64)
         right = np.ceil(np.maximum(one, other) - 0.5).clip(0, self.width).astype(np.int64)
-        some = right > left
+        some = np.flatnonzero(right > left)
         return number[some], row[some], left[some], right[some]
 
 
-def _crossing(low: Float, high: Float, y: Float) -> Float:
-    """Where edges from ``low`` to ``high`` meet the height y, the same for both their faces."""
-    rise = high[:, 1] - low[:, 1]
-    share = (y - low[:, 1]) / np.where(rise == 0, 1.0, rise)
-    return np.asarray(low[:, 0] + share * (high[:, 0] - low[:, 0]))
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """Edges as x of y, from the end with less y: the same numbers for both faces at an edge."""
+
+    x: Float
+    y: Float
+    slope: Float
+
+    @classmethod
+    def between(cls, low: Float, high: Float) -> _Edges:
+        run, rise = (high - low).T
+        return cls(low[:, 0], low[:, 1], run / np.where(rise == 0, 1.0, rise))
+
+    def crossing(self, which: Int, y: Float) -> Float:
+        """Where the edges of these numbers meet the heights ``y``."""
+        return np.asarray(self.x.take(which) + (y - self.y.take(which)) * self.slope.take(which))
 
 
 def _twice_area(triangles: Float) -> Float:

@@ -35,10 +35,16 @@ class Lights:
     """``(k,)``: light received by a surface that faces the light."""
 
 
-def studio(azimuth: float) -> Lights:
-    """A soft key light from the upper left of a viewer at ``azimuth`` and a bright sky."""
-    key = _towards(_cap(7, radius=0.16), np.array([np.sin(-0.75), 1.25, np.cos(-0.75)]))
-    sky = _cap(15, radius=1.2)
+def studio(azimuth: float, *, key_lights: int = 7, sky_lights: int = 15) -> Lights:
+    """A soft key light from the upper left of a viewer at ``azimuth`` and a bright sky.
+
+    Args:
+        azimuth: Radians from the front (+z) towards +x.
+        key_lights: Of how many lights the key light is made; of more, shadows are softer.
+        sky_lights: Of how many the sky is made.
+    """
+    key = _towards(_cap(key_lights, radius=0.16), np.array([np.sin(-0.75), 1.25, np.cos(-0.75)]))
+    sky = _cap(sky_lights, radius=1.2)
     # The sky is brighter on the viewer's side (+z): faces that are seen are never flat dark.
     weights = (1.0 + 0.45 * sky[:, 2]) * 1.1 / len(sky)
     sin, cos = np.sin(azimuth), np.cos(azimuth)
@@ -89,13 +95,16 @@ class Shadows:
         canvas = Canvas(tile * count, tile)
         canvas.draw(lit.reshape(-1, 3, 3))
         self._atlas = canvas.nearness.ravel()
-        self._matrix, self._shift = matrix.astype(np.float32), shift.astype(np.float32)
+        # As above, of points with a one at the end, and a little nearer: a point that was drawn is
+        # not hidden by its own texel.
+        shift[2] += 0.6 * self.texel / radius
+        self._matrix = np.concatenate([matrix, shift[:, None]], axis=1).astype(np.float32)
+        self._last = np.float32(tile - 1)
         self._directions = lights.directions.T.astype(np.float32)
         self._weights = lights.weights.astype(np.float32)
         self._first = (tile * tile * np.arange(count)).astype(np.int32)
-        self._slack = np.float32(0.6 * self.texel / radius)
 
-    def light(self, points: Float, normals: Float) -> Float32:
+    def light(self, points: Float, normals: Float | Float32) -> Float32:
         """Light ``(n,)`` that reaches points ``(n, 3)`` with unit normals ``(n, 3)``.
 
         Args:
@@ -107,17 +116,17 @@ class Shadows:
         found = [self._light(points[part], normals[part]) for part in parts]
         return np.concatenate([np.empty(0, np.float32), *found])
 
-    def _light(self, points: Float, normals: Float) -> Float32:
-        facing = np.maximum(normals.astype(np.float32) @ self._directions, 0.0)
+    def _light(self, points: Float, normals: Float | Float32) -> Float32:
+        facing = normals.astype(np.float32) @ self._directions
+        np.maximum(facing, np.float32(0.0), out=facing)
         # A step along the normal keeps a surface from shading itself through its own texels.
-        raised = (points + 1.5 * self.texel * normals).astype(np.float32)
-        x, y, nearness = raised @ self._matrix + self._shift[:, None]
-        last = np.float32(self.tile - 1)
-        texel = np.clip(y, 0.0, last, out=y).astype(np.int32)
+        raised = np.ones((len(points), 4), dtype=np.float32)
+        raised[:, :3] = points + 1.5 * self.texel * normals
+        x, y, nearness = raised @ self._matrix
+        texel = np.clip(y, np.float32(0.0), self._last, out=y).astype(np.int32)
         texel *= self.tile
-        texel += np.clip(x, 0.0, last, out=x).astype(np.int32)
+        texel += np.clip(x, np.float32(0.0), self._last, out=x).astype(np.int32)
         texel += self._first
-        nearness += self._slack
         facing *= nearness > self._atlas.take(texel)
         return np.asarray(facing @ self._weights)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,11 @@ Pixels = NDArray[np.uint8]
 SAMPLES = 2
 """Samples a pixel in each direction."""
 
-_FLOOR = 96
+_FLOOR = 64
 """Side of the grid of light on the ground."""
+
+_SMALL = 320
+"""Longer side, in pixels, up to which a picture has fewer lights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,37 +129,49 @@ class _Studio:
         self.occluders, self.closed = drawn.occluders()
         self.canvas = self._canvas()
         self.number = self.canvas.number
-        self.seen = np.flatnonzero(self.number.ravel() >= 0)
+        # Most pixels show nothing: the others' samples are (samples, pixels) from here on.
+        touched = _planes(self.number).max(0) >= 0
+        self.pixels = np.flatnonzero(touched)
 
     @cached_property
     def shadows(self) -> Shadows:
-        """Nine tenths of the work: what is seen needs none."""
+        """Half of the work: what is seen needs none."""
         axes = self.camera.axes
         azimuth = float(np.arctan2(-axes[2, 0], -axes[2, 2]))
-        tile = min(max(round(0.25 * max(self.height, self.width)), 48), 192)
-        return Shadows(self.occluders, studio(azimuth), closed=self.closed, tile=tile)
+        side = max(self.height, self.width)
+        tile = min(max(round(0.25 * side), 48), 192)
+        # The steps between few lights' shadows are too faint to see in a small picture.
+        many = side > _SMALL
+        lights = studio(azimuth) if many else studio(azimuth, key_lights=5, sky_lights=11)
+        return Shadows(self.occluders, lights, closed=self.closed, tile=tile)
 
     def picture(self, style: Style) -> Pixels:
         """Light everything and average the samples."""
-        number = self.number
-        shade = np.zeros((number.size, 1), dtype=np.float32)
-        shade[self.seen, 0] = exposed(self._light()[self.seen]) * self._ink(style).flat[self.seen]
+        number = self._samples(self.number)
+        shade = exposed(self._light(number)) * self._samples(self._ink(style))
         # The number -1 (nothing) finds the entry at the end.
         albedo = np.append(self.drawn.albedo, np.zeros((1, 3)), axis=0).astype(np.float32)
-        color = albedo.take(number.ravel(), axis=0)
-        color *= shade
-        alpha = _averaged((number >= 0).astype(np.float32))[..., None]
-        behind = self._background(alpha[..., 0] < 1.0, style)
-        front = _averaged(color.reshape(*number.shape, 3))
-        picture = to_display(front + (1.0 - alpha) * behind)
-        return np.asarray(255.0 * picture + 0.5, dtype=np.uint8)
+        front = (albedo.take(number, axis=0) * shade[..., None]).mean(0)
+        covered = np.zeros(self.height * self.width, dtype=np.float32)
+        covered[self.pixels] = (number >= 0).mean(0, dtype=np.float32)
+        free = (1.0 - covered) * self._ground(covered < 1.0, style).ravel()
+        picture = free[:, None] * to_linear(np.array(style.background)).astype(np.float32)
+        picture[self.pixels] += front
+        levels = 255.0 * to_display(picture) + 0.5
+        return levels.astype(np.uint8).reshape(self.height, self.width, 3)
 
-    def _to_image(self, row: NDArray[np.int64], column: NDArray[np.int64], samples: int) -> Float:
-        """Image coordinates ``(n, 2)`` of the middles of pixels, ``samples`` a pixel a side."""
+    def _samples(self, values: NDArray[Any]) -> NDArray[Any]:
+        """What is at the samples ``(samples, p)`` of the pixels that show something."""
+        return np.asarray(_planes(values).reshape(SAMPLES**2, -1).take(self.pixels, axis=1))
+
+    def _corner_rays(self, samples: int) -> Float:
+        """Rays ``(3, 3)`` at the first pixel, the one below and the one to its right.
+
+        Others lie between them, evenly. ``samples`` a pixel a side take the pixels' place.
+        """
         scale = 0.5 * min(self.height, self.width) * samples
-        x = (column + 0.5 - 0.5 * self.width * samples) / scale
-        y = (row + 0.5 - 0.5 * self.height * samples) / scale
-        return np.stack([x, y], axis=1)
+        middle = 0.5 * samples * np.array([self.width, self.height])
+        return self.camera.rays((np.array([[0, 0], [0, 1], [1, 0]]) + 0.5 - middle) / scale)
 
     def _canvas(self) -> Canvas:
         drawn, camera = self.drawn, self.camera
@@ -183,37 +199,34 @@ class _Studio:
             canvas.splat(centres, radius, size * centres[:, 2], first=len(drawn.triangles))
         return canvas
 
-    def _light(self) -> Float32:
+    def _light(self, number: NDArray[np.int32]) -> Float32:
         """Light at every sample, found once a pixel and primitive since it changes slowly."""
-        number = self.number
-        first = number[::SAMPLES, ::SAMPLES]
-        own = number >= 0
-        for y in range(SAMPLES):
-            for x in range(SAMPLES):
-                if x or y:
-                    own[y::SAMPLES, x::SAMPLES] &= number[y::SAMPLES, x::SAMPLES] != first
-        at = np.flatnonzero(own.ravel())
-        row, column = np.divmod(at, number.shape[1])
-        rays = self.camera.rays(self._to_image(row, column, SAMPLES))
-        points = self.camera.eye + rays / self.canvas.nearness.ravel()[at, None]
-        normals = self._normals(number.ravel()[at], points)
+        shared = number == number[0]
+        own = (number >= 0) & ~shared
+        own[0] = number[0] >= 0
+        sample, pixel = np.nonzero(own)
+        which = number[sample, pixel]
+        row, column = np.divmod(self.pixels.take(pixel), self.width)
+        down, across = np.divmod(sample, SAMPLES)
+        row, column = row * SAMPLES + down, column * SAMPLES + across
+        first, below, right = self._corner_rays(SAMPLES)
+        steps = np.stack([np.ones(len(row)), row, column], axis=1, dtype=np.float32)
+        rays = steps @ np.stack([first, below - first, right - first]).astype(np.float32)
+        near = self.canvas.nearness.take(row * self.number.shape[1] + column)
+        points = self.camera.eye + rays / near[:, None]
+        normals = self._normals(which, points)
         # A surface that is open is lit on the side that is seen.
-        normals[(rays * normals).sum(1) > 0] *= -1.0
-        light = np.zeros(number.size, dtype=np.float32)
-        light[at] = self.shadows.light(points, normals) + FILL
-        every = light.reshape(number.shape)
-        shared = every[::SAMPLES, ::SAMPLES].copy()
-        for y in range(SAMPLES):
-            for x in range(SAMPLES):
-                block = every[y::SAMPLES, x::SAMPLES]
-                np.copyto(block, shared, where=number[y::SAMPLES, x::SAMPLES] == first)
-        return light
+        away = np.einsum("ij,ij->i", rays, normals) > 0
+        normals[away] *= -1.0
+        light = np.zeros(number.shape, dtype=np.float32)
+        light[own] = self.shadows.light(points, normals) + FILL
+        return np.where(shared, light[0], light)
 
-    def _normals(self, which: NDArray[np.int32], points: Float) -> Float:
+    def _normals(self, which: NDArray[np.int32], points: Float) -> Float32:
         drawn = self.drawn
         if not len(drawn.balls):
-            return drawn.normals[which]
-        normals = np.empty((len(which), 3))
+            return drawn.normals.astype(np.float32).take(which, axis=0)
+        normals = np.empty((len(which), 3), dtype=np.float32)
         flat = which < len(drawn.triangles)
         normals[flat] = drawn.normals[which[flat]]
         ball = points[~flat] - drawn.balls[which[~flat] - len(drawn.triangles)]
@@ -245,43 +258,40 @@ class _Studio:
             ink[crease] = np.minimum(ink[crease], 1.0 - style.creases)
         return ink.reshape(number.shape)
 
-    def _background(self, visible: NDArray[np.bool_], style: Style) -> Float32:
-        """Linear background ``(H, W, 3)`` with the shadow that falls on the ground."""
-        base = to_linear(np.array(style.background)).astype(np.float32)
-        picture = np.tile(base, (*visible.shape, 1))
+    def _ground(self, visible: NDArray[np.bool_], style: Style) -> Float32:
+        """Share of the background's light ``(H, W)`` that the shadow on the ground leaves."""
         corners = self.occluders.reshape(-1, 3)
         lowest, highest = corners.min(0), corners.max(0)
         ground = float(lowest[1]) if style.ground is None else style.ground
         reach = 0.9 * max(float(highest[1]) - ground, 0.0)
         low, high = lowest[[0, 2]] - reach, highest[[0, 2]] + reach
-        drop = ground - self.camera.eye[1]
-        across, steep, along = self._pixel_rays()
-        down = np.where(steep * drop > 0, drop / steep, np.inf)
         unit = (_FLOOR - 1) / np.maximum(high - low, 1e-12)
-        with np.errstate(invalid="ignore"):  # of rays that never meet the ground
-            x = (self.camera.eye[0] + across * down - low[0]) * unit[0]
-            z = (self.camera.eye[2] + along * down - low[1]) * unit[1]
-        near = visible & (x > 0) & (x < _FLOOR - 1) & (z > 0) & (z < _FLOOR - 1)
-        row, column = np.nonzero(near)
-        place = np.stack([x[near], z[near]], 1)
-        dark = _bilinear(_floor_shadow(self.shadows, low, high, ground), place)
-        dark *= style.shadow * _vignette(row, self.height) * _vignette(column, self.width)
-        picture[near] *= (1.0 - dark).astype(np.float32)[:, None]
-        return picture
+        drop = np.float32(ground - self.camera.eye[1])
+        across, steep, along = self._pixel_rays()
+        with np.errstate(divide="ignore", invalid="ignore"):  # of rays along the ground
+            down = drop / steep
+            x = across * np.float32(unit[0]) * down
+            z = along * np.float32(unit[1]) * down
+        x += np.float32((self.camera.eye[0] - low[0]) * unit[0])
+        z += np.float32((self.camera.eye[2] - low[1]) * unit[1])
+        last = np.float32(_FLOOR - 1)
+        near = visible & ((down > 0) & (x > 0) & (x < last) & (z > 0) & (z < last)).ravel()
+        dark = np.zeros(x.size, dtype=np.float32)
+        floor = _floor_shadow(self.shadows, low, high, ground)
+        dark[near] = _bilinear(floor, x.ravel()[near], z.ravel()[near])
+        fade = style.shadow * _vignette(self.height)[:, None] * _vignette(self.width)
+        return 1.0 - dark.reshape(x.shape) * fade.astype(np.float32)
 
-    def _pixel_rays(self) -> tuple[Float, Float, Float]:
+    def _pixel_rays(self) -> tuple[Float32, Float32, Float32]:
         """x, y and z of the rays through the middles of all pixels, each ``(H, W)``."""
-        rows, columns = np.array([0, 0, 1]), np.array([0, 1, 0])
-        first, right, below = self.camera.rays(self._to_image(rows, columns, 1))
-        row, column = np.arange(self.height)[:, None], np.arange(self.width)
-        x, y, z = (
-            start + row * (down - start) + column * (over - start)
-            for start, over, down in zip(first, right, below, strict=True)
-        )
+        first, below, right = self._corner_rays(1)
+        row = np.arange(self.height)[:, None] * (below - first)[:, None, None]
+        column = np.arange(self.width) * (right - first)[:, None, None] + first[:, None, None]
+        x, y, z = row.astype(np.float32) + column.astype(np.float32)
         return x, y, z
 
 
-def _floor_shadow(shadows: Shadows, low: Float, high: Float, ground: float) -> Float:
+def _floor_shadow(shadows: Shadows, low: Float, high: Float, ground: float) -> Float32:
     """Share of the open sky's light that is missing on a grid of the ground; 0 on its border."""
     grid = np.stack(np.meshgrid(*np.linspace(low, high, _FLOOR).T, indexing="ij"), axis=-1)
     flat = grid.reshape(-1, 2)
@@ -290,37 +300,34 @@ def _floor_shadow(shadows: Shadows, low: Float, high: Float, ground: float) -> F
     dark = 1.0 - shadows.light(points, up) / shadows.open_light(up[:1])
     dark = dark.reshape(_FLOOR, _FLOOR).astype(np.float64)
     # Each light's shadow has a hard border: blurred, and the faintest streaks are left out.
-    for _ in range(4):
-        total = np.cumsum(np.pad(dark, ((3, 2), (0, 0))), axis=0)
-        dark = ((total[5:] - total[:-5]) / 5).T
+    for width in (3, 3, 5, 5):
+        total = np.cumsum(np.pad(dark, ((width // 2 + 1, width // 2), (0, 0))), axis=0)
+        dark = ((total[width:] - total[:-width]) / width).T
     dark = np.clip(dark - 0.05, 0.0, None) / 0.95
     fade = np.clip(8.0 * (1.0 - np.abs(np.linspace(-1, 1, _FLOOR))), 0.0, 1.0)
-    return np.asarray(dark * fade[:, None] * fade[None, :])
+    return np.asarray(dark * fade[:, None] * fade[None, :], dtype=np.float32)
 
 
-def _vignette(index: NDArray[np.int64], size: int) -> Float:
+def _vignette(size: int) -> Float:
     """1 inside, falling to 0 at the border: pictures side by side show no seams."""
+    index = np.arange(size)
     return np.asarray(np.clip(np.minimum(index, size - 1 - index) / (0.08 * size), 0.0, 1.0))
 
 
-def _bilinear(grid: Float, place: Float) -> Float:
-    low = place.astype(np.int64)
-    x, y = np.minimum(low, np.array(grid.shape) - 2).T
-    u, v = (place - np.stack([x, y], axis=1)).T
-    near = grid[x, y] * (1 - v) + grid[x, y + 1] * v
-    far = grid[x + 1, y] * (1 - v) + grid[x + 1, y + 1] * v
+def _bilinear(grid: Float32, x: Float32, y: Float32) -> Float32:
+    low_x, low_y = x.astype(np.int32), y.astype(np.int32)
+    u, v = x - low_x.astype(np.float32), y - low_y.astype(np.float32)
+    at, side = low_x * grid.shape[1] + low_y, grid.shape[1]
+    near = grid.take(at) * (1 - v) + grid.take(at + 1) * v
+    far = grid.take(at + side) * (1 - v) + grid.take(at + side + 1) * v
     return np.asarray(near * (1 - u) + far * u)
 
 
-def _averaged(samples: Float32) -> Float32:
-    """Mean over the samples of every pixel."""
-    rows = samples[::SAMPLES].copy()
-    for y in range(1, SAMPLES):
-        rows += samples[y::SAMPLES]
-    total = rows[:, ::SAMPLES].copy()
-    for x in range(1, SAMPLES):
-        total += rows[:, x::SAMPLES]
-    return total / np.float32(SAMPLES**2)
+def _planes(values: NDArray[Any]) -> NDArray[Any]:
+    """A plane ``(H, W)`` for each of the samples of a pixel, row by row."""
+    height, width = values.shape[0] // SAMPLES, values.shape[1] // SAMPLES
+    blocks = values.reshape(height, SAMPLES, width, SAMPLES).transpose(1, 3, 0, 2)
+    return np.asarray(blocks.reshape(SAMPLES**2, height, width))
 
 
 def _first_image(scene: Scene, height: int, width: int, style: Style) -> Pixels:

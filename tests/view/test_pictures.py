@@ -11,6 +11,7 @@ from PIL import Image as pil
 
 from shapegen import view
 from shapegen.core import boxes as box_algebra
+from shapegen.core import shading
 from shapegen.scene import Boxes, Image, Mesh, Node, Points, Scene
 from shapegen.view import Style
 
@@ -117,6 +118,21 @@ def test_images_and_empty_scenes() -> None:
     assert view.thumbnail(Scene((cube(),)), (10, 30)).shape == (10, 30, 3)
     with pytest.raises(ValueError, match="at least one pixel; got 0 x 0"):
         view.thumbnail(Scene(), 0)
+
+
+def test_a_small_picture_has_fewer_lights_and_as_much_light() -> None:
+    scene = Scene((cube(), cube(1.5, side=0.4, color=GREEN)))
+    style = Style(lines=0.0, creases=0.0)
+    few, many = (view.thumbnail(scene, size, style=style) for size in (320, 640))
+    mean = many.reshape(320, 2, 320, 2, 3).mean((1, 3))
+    assert np.abs(few - mean).mean() < 1.0
+    for normal in np.eye(3):
+        few_lights = shading.studio(0.6, key_lights=5, sky_lights=11)
+        light = [
+            np.maximum(lights.directions @ normal, 0.0) @ lights.weights
+            for lights in (few_lights, shading.studio(0.6))
+        ]
+        assert light[0] == pytest.approx(light[1], abs=0.04)
 
 
 def test_a_degenerate_box_is_drawn_without_warnings() -> None:
