@@ -102,3 +102,14 @@ def test_a_slide_is_timed_with_what_follows_it() -> None:
     # The sketch while the slider moves is a part of the work.
     assert result["settled_s"] > result["min_s"] * 0.5
     assert result["weights"] == "structurenet-furniture"
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_page_says_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("benchmarks.workloads.view_page")
+    sizes = []
+    for shapes, frames in ((1, 2), (2, 16)):
+        monkeypatch.setattr(module, "SHAPES", shapes)
+        monkeypatch.setattr(module, "FRAMES", frames)
+        sizes.append(harness.run("view_page")["megabytes"])
+    assert 0.01 < sizes[0] < sizes[1] < 1.0
