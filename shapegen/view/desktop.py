@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from shapegen.scene import Scene
+from shapegen.scene import Image, Mesh, Scene
 from shapegen.view.desktop_drawing import Drawing
 from shapegen.view.desktop_panel import Panel
 from shapegen.view.display import display
@@ -83,7 +83,7 @@ class DesktopViewer:
         self.window.set_on_layout(self._layout)
         self.window.set_on_key(self._pressed)
         self.window.set_on_tick_event(self._tick)
-        self._framed: tuple[int, bool] | None = None
+        self._framed: tuple[int, bool, bool] | None = None
         self._before = time.monotonic()
         self._wanted: list[Callable[[Any], None]] = []
         self._laid_out = False
@@ -109,7 +109,9 @@ class DesktopViewer:
         """Bring the window to the state."""
         self._drawing.draw(self.state)
         self.panel.sync()
-        framed = (self.state.shape, self.state.compare)
+        kinds = frozenset(type(node.primitive) for node in self.state.arranger.nodes)
+        # A field's mesh needs room beside its picture.
+        framed = (self.state.shape, self.state.compare, Image in kinds and Mesh in kinds)
         if framed != self._framed:
             self.reset_view()
             self._framed = framed

@@ -179,9 +179,11 @@ def _plate(o3d: ModuleType, image: Image) -> Any:
         o3d.utility.Vector3dVector(np.column_stack([corners, np.zeros(4)])),
         o3d.utility.Vector3iVector(faces),
     )
-    # The first row of pixels is at the top.
-    uv = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+    # The first row of pixels is at the top: v grows upwards for an image of a material.
+    uv = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     made.triangle_uvs = o3d.utility.Vector2dVector(uv[faces.reshape(-1)])
+    # Its vertices would be grey otherwise, and darken the image.
+    made.paint_uniform_color([1.0, 1.0, 1.0])
     made.compute_vertex_normals()
     return made
 

@@ -41,14 +41,16 @@ class Panel:
         self.latents: list[Any] = []
         self.buttons: dict[str, Any] = {}
         gap = self._em // 2
-        self.widget = gui.ScrollableVert(gap, gui.Margins(gap, gap, gap, gap))
+        # The bar of a panel that scrolls lies over its right margin.
+        self.widget = gui.ScrollableVert(gap, gui.Margins(gap, gap, 3 * gap, gap))
         self._shapes()
         self._looks()
         if state.explorer is not None:
             self._sliders(state.explorer.latents)
         self._actions(buttons)
-        self._part_tree()
         self._swaps()
+        # Last, as it takes the height that the others leave.
+        self._part_tree()
 
     def sync(self) -> None:
         """Show what the state says; keys and a playing walk change it, too."""
@@ -85,7 +87,7 @@ class Panel:
             lambda _, number: self._changed(lambda: self._state.choose(number))
         )
         self.compare = self._tick("Compare all side by side", self._state.set_compare)
-        self._row("Shape", self.shape)
+        self._row("Shape", self.shape, self._grid(self.widget))
         self.widget.add_child(self.compare)
         several = len(self._state.names) > 1
         self.shape.enabled = self.compare.enabled = several
@@ -98,12 +100,18 @@ class Panel:
         self.coloring.set_on_selection_changed(
             lambda _, number: self._changed(lambda: setattr(state, "coloring", COLORINGS[number]))
         )
-        self._row("Colour by", self.coloring)
-        self.explode = self._slider("Explode", 0.0, 2.0, state.set_explode)
+        grid = self._grid(self.widget)
+        self._row("Colour by", self.coloring, grid)
+        self.explode = self._slider("Explode", 0.0, 2.0, state.set_explode, grid)
         self.level = self._slider(
-            "Level", 0, max(state.depth, 1), lambda level: state.set_level(int(level)), whole=True
+            "Level",
+            0,
+            max(state.depth, 1),
+            lambda level: state.set_level(int(level)),
+            grid,
+            whole=True,
         )
-        self.frame = self._slider("Frame", 0.0, 1.0, state.set_time)
+        self.frame = self._slider("Frame", 0.0, 1.0, state.set_time, grid)
         self.playing = self._tick("Play", lambda on: setattr(state, "playing", on))
         self.relations = self._tick("Relations", lambda on: setattr(state, "relations", on))
         self.labels = self._tick("Labels", lambda on: setattr(state, "labels", on))
@@ -115,28 +123,28 @@ class Panel:
     def _sliders(self, latents: Latents) -> None:
         state = self._state
         folder = self._gui.CollapsableVert("Latent (standard deviations)", self._em // 4)
+        grid = self._grid(folder)
         for name in latents.titles:
-            slider = self._slider(name, -REACH, REACH, self._slide, parent=folder)
-            self.latents.append(slider)
-        self.flow = self._slider("Flow", 0.0, 1.0, state.set_flow, parent=folder)
+            self.latents.append(self._slider(name, -REACH, REACH, self._slide, grid))
+        self.flow = self._slider("Flow", 0.0, 1.0, state.set_flow, grid)
         self.flow.enabled = latents.flow is not None
-        self._act(folder, "Resample", state.resample)
-        self._act(folder, "Walk", state.walk, enabled=latents.walk is not None)
-        self._act(folder, "Samples", state.sample, enabled=latents.sheet is not None)
-        self._act(folder, "Mesh", state.extract, enabled=latents.looks is not None)
+        pairs = self._grid(folder)
+        self._act(pairs, "Resample", state.resample)
+        self._act(pairs, "Walk", state.walk, enabled=latents.walk is not None)
+        self._act(pairs, "Samples", state.sample, enabled=latents.sheet is not None)
+        self._act(pairs, "Mesh", state.extract, enabled=latents.looks is not None)
         self.widget.add_child(folder)
 
     def _slide(self, _: float) -> None:
         self._state.slide([float(slider.double_value) for slider in self.latents])
 
     def _actions(self, buttons: Mapping[str, Change]) -> None:
-        grid = self._gui.VGrid(2, self._em // 2)
+        grid = self._grid(self.widget)
         for name, action in buttons.items():
             button = self._gui.Button(name)
             button.vertical_padding_em = 0
             button.set_on_clicked(action)
             grid.add_child(button)
-        self.widget.add_child(grid)
 
     def _part_tree(self) -> None:
         self.picked = self._gui.Label("Parts: choose one for its name")
@@ -206,19 +214,22 @@ class Panel:
         low: float,
         high: float,
         act: Callable[[float], None],
+        grid: Any,
         *,
         whole: bool = False,
-        parent: Any = None,
     ) -> Any:
         made = self._gui.Slider(self._gui.Slider.INT if whole else self._gui.Slider.DOUBLE)
         made.set_limits(low, high)
         made.set_on_value_changed(lambda value: self._changed(lambda: act(value)))
-        self._row(name, made, parent=parent)
+        self._row(name, made, grid)
         return made
 
-    def _row(self, name: str, control: Any, *, parent: Any = None) -> None:
-        row = self._gui.VGrid(2, self._em // 2)
-        label = self._gui.Label(name)
-        row.add_child(label)
-        row.add_child(control)
-        (parent or self.widget).add_child(row)
+    def _grid(self, parent: Any) -> Any:
+        """Rows of a name and a control, one below the other."""
+        grid = self._gui.VGrid(2, self._em // 4)
+        parent.add_child(grid)
+        return grid
+
+    def _row(self, name: str, control: Any, grid: Any) -> None:
+        grid.add_child(self._gui.Label(name))
+        grid.add_child(control)
