@@ -6,7 +6,7 @@
 #   make check    ruff, mypy, architecture and documentation
 #   make mutants  breaks the shared core, line by line; the tests of every model must notice
 #   make bench    every benchmark, a JSON line each
-#   make pictures the pictures of README.md
+#   make pictures the pictures of README.md (needs Chromium and xvfb-run)
 #   make clean    remove what these targets made, .venv/ included
 #
 #   PYTHON=python3.12    the interpreter of the virtual environment
@@ -62,6 +62,9 @@ pictures: .venv/.ready
 	cp out/walk/animation.gif docs/images/interpolation.gif
 	cp out/12/contact.png docs/images/clouds.png
 	$(BIN)/python -m benchmarks.field_sheet graf-furniture -n 16 --out docs/images/fields.png
+	$(BIN)/shapegen sample structurenet-furniture -n 8 --seed 1 --out out/samples
+	xvfb-run -a -s "-screen 0 1280x900x24" $(BIN)/python -m benchmarks.viewer_pictures out/samples/0000.glb \
+	    --page docs/images/page.png --window docs/images/window.png
 
 clean:
 	rm -rf .venv build dist demo out runs *.egg-info .pytest_cache .mypy_cache .ruff_cache
