@@ -120,6 +120,21 @@ def test_images_and_empty_scenes() -> None:
         view.thumbnail(Scene(), 0)
 
 
+@pytest.mark.parametrize(("size", "lights"), [(256, (5, 11)), (400, (7, 15))])
+def test_a_face_that_nothing_shades_has_the_light_of_all_lights(
+    size: int, lights: tuple[int, int]
+) -> None:
+    scene = Scene((cube(color=GREEN),))
+    camera = view.scene_camera(scene, **FRONT)
+    picture = view.thumbnail(scene, size, camera=camera, style=Style(shadow=0.0, creases=0.0))
+    around = shading.studio(0.0, key_lights=lights[0], sky_lights=lights[1])
+    facing = np.maximum(around.directions @ [0.0, 0.0, 1.0], 0.0) @ around.weights
+    light = shading.exposed(np.array(facing + shading.FILL))
+    expected = 255 * shading.to_display(shading.to_linear(np.array(GREEN)) * light)
+    middle = picture[size // 4 : 3 * size // 4, size // 4 : 3 * size // 4].reshape(-1, 3)
+    np.testing.assert_allclose(middle, np.tile(expected, (len(middle), 1)), atol=1.0)
+
+
 def test_a_small_picture_has_fewer_lights_and_as_much_light() -> None:
     scene = Scene((cube(), cube(1.5, side=0.4, color=GREEN)))
     style = Style(lines=0.0, creases=0.0)
