@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +18,10 @@ from PIL import Image
 import shapegen
 from shapegen.formats.html import write_html
 from shapegen.scene import Scene
+from tests.view.browser import Watched, chromium
 
 SIZE = (960, 600)
 EXPLODE = 0.4
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def main() -> None:
@@ -43,27 +42,15 @@ def main() -> None:
 
 def page(scenes: list[Scene], names: list[str]) -> Image.Image:
     """The page, with its first shape pulled apart."""
-    from playwright.sync_api import sync_playwright
-
-    browser_path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         file = Path(folder) / "page.html"
         write_html(scenes, file, title="shapegen", names=names)
-        # Drawn by the processor, so that the picture is the same everywhere.
-        switches = ["--no-sandbox", "--enable-unsafe-swiftshader", "--use-angle=swiftshader"]
-        browser = playwright.chromium.launch(executable_path=browser_path, args=switches)
-        view = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
-        view.goto(file.as_uri())
-        view.wait_for_selector("html[data-ready=yes]", state="attached", timeout=60_000)
-        view.locator("#explode").evaluate(
-            "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('input')); }",
-            str(EXPLODE),
-        )
-        view.evaluate(
-            "() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))"
-        )
-        data = view.screenshot(type="png", timeout=60_000)
-        browser.close()
+        watched = Watched(browser, file.as_uri())
+        watched.page.set_viewport_size({"width": SIZE[0], "height": SIZE[1]})
+        watched.page.wait_for_selector("html[data-ready=yes]", state="attached")
+        watched.set("explode", EXPLODE)
+        watched.picture()  # waits until it is drawn
+        data = watched.page.screenshot()
     return _few_colors(Image.open(io.BytesIO(data)))
 
 

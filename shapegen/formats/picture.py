@@ -110,9 +110,7 @@ def seen_nodes(
         raise ValueError("a scene needs boxes, meshes or points to be seen; got none")
     number = _Studio(drawn, camera, height, width).number
     nodes = np.append(drawn.part, -1)[number]  # the number -1 finds the entry at the end
-    samples = np.stack(
-        [nodes[y::SAMPLES, x::SAMPLES] for y in range(SAMPLES) for x in range(SAMPLES)]
-    )
+    samples = _planes(nodes)
     alike = (samples[:, None] == samples[None]).sum(1)
     return np.asarray(np.take_along_axis(samples, alike.argmax(0)[None], 0)[0], dtype=np.int32)
 

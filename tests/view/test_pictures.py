@@ -152,8 +152,11 @@ def test_a_small_picture_has_fewer_lights_and_as_much_light() -> None:
 
 def test_a_degenerate_box_is_drawn_without_warnings() -> None:
     with np.errstate(all="raise", under="ignore"):
-        view.thumbnail(Scene((cube(side=0.0),)), 32)
-        view.thumbnail(Scene((cube(side=0.0), cube())), 32)
+        alone = view.thumbnail(Scene((cube(side=0.0),)), 32)
+        beside = view.thumbnail(Scene((cube(side=0.0), cube())), 32)
+    # A point has no face to show, and hides nothing.
+    assert (alone == 255).all()
+    np.testing.assert_array_equal(beside, view.thumbnail(Scene((cube(),)), 32))
 
 
 def test_a_common_camera_keeps_sizes_comparable() -> None:
