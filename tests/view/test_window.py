@@ -110,6 +110,35 @@ viewer.window.close()
 while viewer.turn():
     pass
 """
+FIELD = """
+import json, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import shapegen
+from shapegen.view.desktop import DesktopViewer
+from shapegen.view.latents import latents_of
+from shapegen.view.state import ViewerState
+
+state = ViewerState([], latents=latents_of(shapegen.load("graf-furniture"), count=1))
+viewer = DesktopViewer(state, size=(480, 320))
+told = []
+for change in (state.settle, state.extract):
+    viewer._changed(change)
+    camera = viewer.widget.scene.camera
+    matrix = (np.asarray(camera.get_projection_matrix(), float)
+              @ np.asarray(camera.get_view_matrix(), float))
+    low, high = state.bounds()
+    told.append({"matrix": matrix.tolist(), "low": low.tolist(), "high": high.tolist()})
+viewer.save_picture(Path(sys.argv[2]) / "both.png")
+until = time.monotonic() + 200
+while not (Path(sys.argv[2]) / "both.png").exists() and time.monotonic() < until:
+    viewer.turn()
+(Path(sys.argv[2]) / "told.json").write_text(json.dumps(told))
+viewer.window.close()
+while viewer.turn():
+    pass
+"""
 needs_a_screen = pytest.mark.skipif(
     shutil.which("xvfb-run") is None, reason="no xvfb-run (apt install xvfb)"
 )
@@ -157,6 +186,26 @@ def test_flows_pictures_and_swaps_are_seen_in_the_window(tmp_path: Path) -> None
     )
     overlaps = [(seen & each).sum() / (seen | each).sum() for each in (now, was)]
     assert overlaps[0] > 0.85 > overlaps[1], overlaps
+
+
+@pytest.mark.slow
+@needs_open3d
+@needs_a_screen
+def test_a_field_and_its_mesh_are_both_in_the_window(tmp_path: Path) -> None:
+    on_a_screen(FIELD, tmp_path)
+    alone, both = json.loads((tmp_path / "told.json").read_text())
+    # The mesh stands beside the picture.
+    assert (
+        np.ptp([both["low"], both["high"]], 0)[0]
+        > 1.5 * np.ptp([alone["low"], alone["high"]], 0)[0]
+    )
+    for told in (alone, both):
+        ends = np.array([told["low"], told["high"]])
+        corners = np.array(
+            [[ends[i, 0], ends[j, 1], ends[k, 2]] for i, j, k in np.ndindex(2, 2, 2)]
+        )
+        clip = np.column_stack([corners, np.ones(8)]) @ np.array(told["matrix"]).T
+        assert np.abs(clip[:, :2] / clip[:, 3:]).max() < 1
 
 
 @pytest.mark.slow
