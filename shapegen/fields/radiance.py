@@ -245,7 +245,13 @@ class RadianceFields:
 
         if own not in self._grids:
             densities = self.network.densities(code, dtype)
-            self._grids[own] = Occupancy.of(densities, self.cameras.reach, like=code)
+            self._grids[own] = Occupancy.of(
+                densities,
+                self.cameras.reach,
+                like=code,
+                sphere=self.cameras.sphere,
+                chunk=self.sampling.points(code.device),
+            )
         shown: Rendered = render_quickly(
             self.network.field(code, dtype),
             rays,

@@ -77,9 +77,7 @@ def composite(
             there is opaque (the original's way).
         white: Colour of the background; else it is black.
     """
-    last = torch.full_like(t[..., -1], _OPAQUE) if far is None else far - t[..., -1]
-    steps = torch.cat([t[..., 1:] - t[..., :-1], last[..., None]], -1)
-    alpha = 1 - torch.exp(-density * steps * lengths[..., None])
+    alpha = 1 - torch.exp(-thickness(density, t, lengths=lengths, far=far))
     through = torch.cumprod(1 - alpha + _FLOOR, -1)
     before = torch.cat([torch.ones_like(through[..., :1]), through[..., :-1]], -1)
     weights = alpha * before
@@ -88,6 +86,26 @@ def composite(
     if white:
         color = color + (1 - opacity)[..., None]
     return Rendered(color, opacity, (weights * t).sum(-1), weights, t)
+
+
+def thickness(
+    density: Float[Tensor, "*rays samples"],
+    t: Float[Tensor, "*rays samples"],
+    *,
+    lengths: Float[Tensor, "*rays"],
+    far: Float[Tensor, "*rays"] | None = None,
+) -> Float[Tensor, "*rays samples"]:
+    """Optical thickness of every sample's part of a ray: its density times its length.
+
+    Args:
+        density: As for :func:`composite`.
+        t: The same.
+        lengths: The same.
+        far: The same.
+    """
+    last = torch.full_like(t[..., -1], _OPAQUE) if far is None else far - t[..., -1]
+    steps = torch.cat([t[..., 1:] - t[..., :-1], last[..., None]], -1)
+    return density * steps * lengths[..., None]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,8 @@ COARSE = 4
 """The first picture from a new side has so many times fewer pixels along its side."""
 TOLERANCE = 0.01
 """Error of a colour in 0 to 1 that may buy speed."""
+SLOW = 0.3
+"""Seconds of a picture from which on it pays to find out where its field is empty."""
 CELLS = 64
 """Along the side of the cube that a surface is looked for in."""
 
@@ -50,12 +53,14 @@ def looks_of(decode: Callable[[Float], RadianceFields], like: RadianceFields) ->
     """
     cameras, size = like.cameras, like.size
     kept: dict[bytes, RadianceFields] = {}
+    slow: set[bytes] = set()
 
     def field(latent: Float) -> RadianceFields:
         # While one looks around it is the same one, which then knows where it is empty.
         key = latent.tobytes()
         if key not in kept:
             kept.clear()
+            slow.clear()
             kept[key] = decode(latent)
         return kept[key]
 
@@ -64,8 +69,12 @@ def looks_of(decode: Callable[[Float], RadianceFields], like: RadianceFields) ->
 
     def picture(latent: Float, direction: Float, pixels: int) -> Image:
         place = radius * to_z_up(direction / np.linalg.norm(direction))
-        pose = look_at(torch.from_numpy(place))
-        return Image(field(latent).render(pose, pixels, tolerance=TOLERANCE).bytes[0])
+        pose, key = look_at(torch.from_numpy(place)), latent.tobytes()
+        tolerance, began = TOLERANCE if key in slow else 0.0, time.perf_counter()
+        shown = field(latent).render(pose, pixels, tolerance=tolerance)
+        if time.perf_counter() - began > SLOW:
+            slow.add(key)
+        return Image(shown.bytes[0])
 
     def mesh(latent: Float) -> Mesh:
         (found,) = field(latent).mesh(resolution=CELLS).meshes

@@ -285,29 +285,49 @@ def test_a_field_is_not_asked_for_nothing() -> None:
     assert found.opacity.max() == 0
 
 
-@pytest.mark.parametrize(("share", "skipped"), [(0.4, True), (0.6, False), (3.0, False)])
-def test_fog_is_skipped_up_to_half_of_the_tolerance(share: float, skipped: bool) -> None:
-    rays, tolerance = slab_rays(4), 0.1
-    # Over the ray's 4 units of length this holds back so much of the tolerance.
+@pytest.mark.parametrize(("share", "asked"), [(0.4, 0), (0.6, 2), (3.0, 6)])
+def test_fog_is_skipped_up_to_half_of_the_tolerance(share: float, asked: int) -> None:
+    rays, tolerance, samples = slab_rays(4), 0.1, 8
+    # Over the ray's 4 units of length this holds back so much of the tolerance. Of the samples the
+    # last is at the ray's end; of the others as many are left out as half of the tolerance allows.
     fog = -math.log1p(-share * tolerance) / 4
-    asked: list[int] = []
+    places: list[int] = []
 
     def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        asked.append(points[..., 0].numel())
+        places.append(points[..., 0].numel())
         return torch.full_like(points[..., 0], fog), torch.ones_like(points)
 
     grid = Occupancy.of(lambda at: torch.full_like(at[:, 0], fog), 7.0, like=rays.near)
-    sampling = Sampling(samples=8)
-    shown = render_quickly(field, rays, sampling, grid, tolerance=tolerance)
-    assert (sum(asked) == 0) == skipped
-    error = (shown.opacity - share * tolerance).abs().max()
-    assert error <= (tolerance / 2 if skipped else 1e-8)
+    shown = render_quickly(field, rays, Sampling(samples=samples), grid, tolerance=tolerance)
+    assert sum(places) == 4 * asked
+    wanted = filled((4,), 1 - math.exp(-fog * 4 * asked / (samples - 1)))
+    torch.testing.assert_close(shown.opacity, wanted, rtol=0, atol=1e-8)
+    assert (shown.opacity - share * tolerance).abs().max() <= tolerance / 2
 
 
 def test_a_grid_knows_the_largest_density_around_and_nothing_outside() -> None:
     def density(points: Tensor) -> Tensor:
         return ((points - 0.3).norm(dim=-1) < 0.2).to(points)
 
+    # Small cells are 1/30 long.
     grid = Occupancy.of(density, 1.0, like=torch.zeros(()).double(), resolution=20)
-    near = torch.tensor([[0.3, 0.3, 0.3], [0.3, 0.3, 0.55], [-0.5, 0.0, 0.0], [1.2, 0.0, 0.0]])
-    assert grid.at(near.double()).tolist() == [1.0, 1.0, 0.0, math.inf]
+    near = [[0.3, 0.3, 0.3], [0.3, 0.3, 0.52], [0.3, 0.3, 0.56], [-0.5, 0, 0], [1.2, 0, 0]]
+    assert grid.at(torch.tensor(near).double()).tolist() == [1.0, 1.0, 0.0, 0.0, math.inf]
+
+
+def test_small_cells_are_looked_into_where_large_ones_are_dense() -> None:
+    asked: list[int] = []
+
+    def density(points: Tensor) -> Tensor:
+        asked.append(len(points))
+        return (5 - 20 * (points - 0.1).norm(dim=-1)).relu()
+
+    grid = Occupancy.of(density, 1.0, like=torch.zeros(()).double(), resolution=16)
+    # The ball is 1/120 of the cube, or 34 large cells, which with those around it are 8 times as
+    # many.
+    assert sum(asked) < 16**3 + 8 * 34 * 27
+    points = 2 * torch.rand(20000, 3, generator=torch.Generator().manual_seed(0)).double() - 1
+    bound, found = grid.at(points), density(points)
+    assert (bound >= found).all()
+    # What it bounds is within two small cells: the density changes by 20 a unit.
+    assert (bound - found).max() < 20 * math.sqrt(3) * 2 * 2 / 48

@@ -8,21 +8,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import shapegen
 from shapegen.base import LatentModel
 from shapegen.core.frames import to_y_up
 from shapegen.data.furniture import furniture
 from shapegen.fields.cameras import look_at
+from shapegen.fields.radiance import RadianceFields, Views
 from shapegen.scene import Image, Mesh, Node, Points, Scene
 from shapegen.structures.exchange import exchange
 from shapegen.structures.part_tree import PartTree
 from shapegen.structures.subtrees import below
 from shapegen.view.latents import FLOW_FRAMES, SHEET, WALK_FRAMES, Latents, latents_of, tiled
-from shapegen.view.radiance import Looks
+from shapegen.view.radiance import TOLERANCE, Looks, looks_of
 from shapegen.view.rooms import facing
 from shapegen.view.state import FPS, ViewerState
 from shapegen.view.swaps import PICKED
+from tests.fields.test_graf import graf
 
 
 def cloud(scale: float) -> Scene:
@@ -264,6 +267,25 @@ def test_graf_is_seen_from_its_own_cameras_with_sliders_for_each_code() -> None:
     seen = looks.picture(latent, np.array([2.0, 0.0, 0.0]), 16).pixels
     assert np.abs(seen - wanted).max() < 6
     assert np.abs(wanted - right).max() > 6
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_only_slow_fields_are_searched_for_empty_space(
+    monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    fields, asked = graf().sample(1, rng=torch.Generator().manual_seed(0)), list[float]()
+    looks, take = looks_of(lambda _: fields, fields), RadianceFields.render
+
+    def render(these: RadianceFields, pose: Tensor, size: int, *, tolerance: float) -> Views:
+        asked.append(tolerance)
+        return take(these, pose, size, tolerance=tolerance)
+
+    monkeypatch.setattr(RadianceFields, "render", render)
+    monkeypatch.setattr("shapegen.view.radiance.SLOW", 0.0 if slow else 1e9)
+    for latent in (0.0, 0.0, 1.0, 1.0):
+        looks.picture(np.full(2, latent), looks.front, 4)
+    # The first picture of a field says how slow it is.
+    assert asked == ([0.0, TOLERANCE, 0.0, TOLERANCE] if slow else [0.0] * 4)
 
 
 # Parts --------------------------------------------------------------------------------------
