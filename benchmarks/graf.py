@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -45,8 +46,10 @@ def render_workload(size: int, original_s: float, device: torch.device) -> Workl
 
     def check() -> dict[str, float]:
         ours, wanted = fields.render(), plain()
+        start = time.perf_counter()
         half = fields.render(dtype=torch.bfloat16)
         return {
+            "bf16_s": time.perf_counter() - start,
             "largest_difference": float((ours.pixels - wanted.pixels).abs().max()),
             "largest_difference_bf16": float((half.pixels - wanted.pixels).abs().max()),
         }

@@ -22,6 +22,7 @@ from shapegen.points.point_clouds import PointClouds
 from shapegen.registry import MODELS, build_seeded
 from shapegen.train.data import load_data
 from shapegen.view import Animation, Pairs, Pictures, Table, write_gallery
+from tests.fields.test_graf import graf
 from tests.view.browser import Watched, chromium
 
 TINY = Path(__file__).resolve().parents[1] / "configs" / "tiny"
@@ -167,3 +168,20 @@ def test_shipped_models_have_pages_too(tmp_path: Path) -> None:
         "grass: reconstructions",
         "grass: nearest training shapes",
     ]
+
+
+def test_a_walk_goes_to_another_structure_where_there_are_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pages, "ENDS", 8)
+    trees = pages.walk(shapegen.load("grass-furniture"), 0)
+    assert trees is not None
+    counts = [len(shape.to_scene()) for shape in (trees.shapes[0], trees.shapes[-1])]
+    assert counts[0] != counts[1]
+    assert ", whose structure differs, in 3 steps" in trees.text
+    asked: list[int] = []
+    monkeypatch.setattr(pages, "_parts", lambda *_: asked.append(1) or 1)
+    fields = pages.walk(graf(), 0)
+    assert fields is not None
+    assert fields.text == "From sample 0 to sample 1 in 3 steps."
+    assert len(asked) == 1  # what is one part is not decoded to be counted

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from shapegen.cli import draw
 
 if TYPE_CHECKING:
-    from shapegen.base import GenerativeModel
+    from torch import Tensor
+
+    from shapegen.base import GenerativeModel, LatentModel
     from shapegen.scene import Scene
     from shapegen.view import Animation, Pairs, Pictures, Table
     from shapegen.view.gallery import Pixels, Section
@@ -78,12 +80,20 @@ def walk(model: GenerativeModel, seed: int) -> Walked | None:
     seeds = [draw.seed_of(seed, index) for index in range(ENDS)]
     with torch.no_grad():
         ends = [draw.end_of_walk(model, str(one)) for one in seeds]
-        sizes = [len(model.decode(end[None], rng=draw.stream(0)).to_scene()) for end in ends]
-        other = next((i for i, size in enumerate(sizes) if size != sizes[0]), 1)
-        found = model.interpolate(ends[0], ends[other], STEPS, rng=draw.stream(0))
-    differs = ", whose structure differs," if sizes[other] != sizes[0] else ""
+        first = _parts(model, ends[0])
+        # Clouds, images and fields are one part each: none of them differs.
+        others = range(1, ENDS) if first > 1 else ()
+        found = next((each for each in others if _parts(model, ends[each]) != first), None)
+        other = found or 1
+        shapes = model.interpolate(ends[0], ends[other], STEPS, rng=draw.stream(0))
+    differs = "" if found is None else ", whose structure differs,"
     text = f"From sample 0 to sample {other}{differs} in {STEPS} steps."
-    return Walked(draw.singles(found), (seeds[0], seeds[other]), text)
+    return Walked(draw.singles(shapes), (seeds[0], seeds[other]), text)
+
+
+def _parts(model: LatentModel, latent: Tensor) -> int:
+    """How many parts the shape of a latent ``(d,)`` has."""
+    return len(model.decode(latent[None], rng=draw.stream(0)).to_scene())
 
 
 def walk_section(name: str, walked: Walked) -> Animation:

@@ -14,13 +14,20 @@ from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.folders import write_batch
 from shapegen.formats.npz import array_shapes, read_arrays, write_arrays
 from shapegen.images.images import Images
-from shapegen.images.pictures import PICTURES, Fit, fitted, picture_files, read_picture
+from shapegen.images.pictures import (
+    PICTURES,
+    Fit,
+    fitted,
+    holds_picture,
+    picture_files,
+    read_picture,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WRITE_EXTENSIONS = (".npz", ".png")
-READ_EXTENSIONS = (".npz", ".gz", "idx3-ubyte", *PICTURES)
+READ_EXTENSIONS = (".npz", ".gz", "idx3-ubyte", *PICTURES, ".npy of bytes")
 LABELS = ("labels", "label", "object")
 """Arrays of an archive that number the classes."""
 _IMAGES_MAGIC, _LABELS_MAGIC = 0x803, 0x801
@@ -34,7 +41,7 @@ def holds_images(path: str | Path) -> bool:
     name = path.name.lower()
     if name.endswith(".npz"):
         return "images" in array_shapes(path)
-    return name.endswith(PICTURES) or _is_idx(name)
+    return holds_picture(path) or _is_idx(name)
 
 
 def read_images(path: str | Path, fit: Fit | None = None) -> Images:
@@ -44,7 +51,8 @@ def read_images(path: str | Path, fit: Fit | None = None) -> Images:
         path: MNIST's ``...images-idx3-ubyte`` (plain or ``.gz``; labels from
             ``...labels-idx1-ubyte`` beside it, if there); ``.npz`` with ``images`` of bytes
             ``(n, h, w)`` or ``(n, h, w, 1 or 3)`` and, if there, ``labels``, ``label`` or
-            ``object``; a picture; or a folder of pictures, or of folders of pictures, one a class.
+            ``object``; a picture (:func:`~shapegen.images.pictures.read_picture`); or a folder of
+            pictures, or of folders of pictures, one a class.
             What is transparent in a picture is on white.
         fit: Bring all to one size, pictures of any size too; default: they have one.
 
@@ -60,7 +68,7 @@ def read_images(path: str | Path, fit: Fit | None = None) -> Images:
         return fitted_images(_archive(path), fit)
     if _is_idx(name):
         return fitted_images(_idx(path), fit)
-    if name.endswith(PICTURES):
+    if holds_picture(path):
         return from_bytes(read_picture(path, fit)[None], names=[path.stem])
     raise ValueError(
         f"{path}: images are read from {', '.join(READ_EXTENSIONS)} and folders of pictures"

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shapegen.formats.npy import holds_bytes, read_array
+
 PICTURES = (".png", ".jpg", ".jpeg")
-"""Kinds of files that hold one picture."""
+"""Kinds of files that hold one picture; beside them ``.npy`` of bytes does."""
 _OTHERS = (".bmp", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp")
 """Pictures that are not read, and must not be passed over in silence."""
 _BESIDE = ("contact.png", "pairs.png", "animation.gif")
@@ -35,8 +37,19 @@ class Fit:
             raise ValueError(f"crop must be at least 1 pixel; got {self.crop}")
 
 
+def holds_picture(path: Path) -> bool:
+    """Whether a file is one picture of a kind that is read."""
+    kind = path.suffix.lower()
+    return kind in PICTURES or (kind == ".npy" and holds_bytes(path))
+
+
 def read_picture(path: Path, fit: Fit) -> NDArray[np.uint8]:
     """Read a picture ``(h, w, 1 or 3)``; what is transparent is on white.
+
+    Args:
+        path: Of :data:`PICTURES`, or ``.npy`` of bytes ``(h, w)``, ``(h, w, 1 or 3)``, or ``(1 or
+            3, h, w)`` as CelebA-HQ has them, with or without a 1 before.
+        fit: Its square, and size.
 
     Raises:
         ValueError: It is damaged, too large, or smaller than the square to be cut.
@@ -44,10 +57,12 @@ def read_picture(path: Path, fit: Fit) -> NDArray[np.uint8]:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
-            loaded = _on_white(picture)
+        if path.suffix.lower() == ".npy":
+            loaded = Image.fromarray(_picture_of(read_array(path)))
+        else:
+            with Image.open(path) as picture:
+                _check_size(picture.height, picture.width)
+                loaded = _on_white(picture)
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"{path}: the picture is damaged ({error})") from None
     try:
@@ -86,7 +101,7 @@ def picture_files(folder: Path) -> list[Path]:
     """
     files = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
     files = [each for each in files if each.name not in _BESIDE]
-    own = [each for each in files if each.suffix.lower() in PICTURES]
+    own = [each for each in files if holds_picture(each)]
     others = [each for each in files if each.suffix.lower() in _OTHERS]
     if others and own:
         raise ValueError(
@@ -96,6 +111,24 @@ def picture_files(folder: Path) -> list[Path]:
         return own
     inner = [each for each in files if each.is_dir()]
     return [file for each in inner for file in picture_files(each)]
+
+
+def _check_size(height: int, width: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{width} x {height} pixels are too many")
+
+
+def _picture_of(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """``(h, w)`` or ``(h, w, 3)`` of an array."""
+    pixels = array[0] if array.ndim == 4 and len(array) == 1 else array
+    if pixels.ndim == 3 and pixels.shape[2] not in (1, 3):
+        pixels = np.moveaxis(pixels, 0, 2)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
+        raise ValueError(f"bytes (h, w), (h, w, 3) or (3, h, w) are accepted; got {array.shape}")
+    _check_size(*pixels.shape[:2])
+    return np.ascontiguousarray(pixels)
 
 
 def _on_white(picture: Any) -> Any:

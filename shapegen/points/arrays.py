@@ -26,19 +26,6 @@ def npz_points(path: Path) -> tuple[Array, list[str]]:
     return arrays["points"], _names(path, arrays.get("ids"), arrays["points"])
 
 
-def npy_points(path: Path) -> Array:
-    """The one array of a file."""
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError(
-            f"{path} holds more than {MAX_BYTES} bytes; that is the most that is read"
-        )
-    try:
-        return np.asarray(np.load(io.BytesIO(path.read_bytes()), allow_pickle=False))
-    # NumPy raises whatever its parsers of the header run into.
-    except Exception as error:
-        raise ValueError(f"{path}: not a NumPy array, damaged or cut off ({error})") from None
-
-
 def text_points(path: Path) -> Array:
     """A point a line: x, y, z, and what else (normals, colours), which is left out."""
     text = read_bytes(path).decode("utf-8", errors="replace").replace(",", " ")

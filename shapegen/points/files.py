@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.folders import ANIMATION
 from shapegen.formats.gltf import read_document
+from shapegen.formats.npy import holds_bytes, read_array
 from shapegen.formats.npz import array_shapes
 from shapegen.points import arrays
 from shapegen.points.point_clouds import PointClouds
@@ -18,7 +19,7 @@ from shapegen.points.shapenet import pc15k_folder, read_pc15k_folder
 from shapegen.points.validity import checked_points
 
 OWN_EXTENSIONS = (".npz", ".npy", ".xyz", ".h5", ".hdf5")
-"""Kinds of files that hold points and, ``.npz`` apart, nothing else."""
+"""Kinds of files that hold points and, ``.npz`` and ``.npy`` of bytes apart, nothing else."""
 SHARED_EXTENSIONS = (".ply", ".glb", ".txt")
 """Kinds of files that hold points or something else; what they hold tells."""
 READ_EXTENSIONS = (*OWN_EXTENSIONS, *SHARED_EXTENSIONS)
@@ -85,6 +86,8 @@ def holds_points(path: Path) -> bool:
     if extension == ".npz":
         names = array_shapes(path)
         return "points" in names and _OTHERS.isdisjoint(names)
+    if extension == ".npy":
+        return not holds_bytes(path)  # those are a picture
     if extension == ".ply":
         return not arrays.has_faces(path)
     if extension == ".glb":
@@ -116,7 +119,7 @@ def _read_file(path: Path) -> PointClouds:
     if extension == ".npz":
         found, names = arrays.npz_points(path)
     elif extension == ".npy":
-        found = arrays.npy_points(path)
+        found = read_array(path)
     elif extension in (".h5", ".hdf5"):
         found, names = arrays.h5_points(path)
     elif extension in (".xyz", ".txt"):

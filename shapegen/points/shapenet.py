@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from shapegen.points.arrays import npy_points
+from shapegen.formats.npy import read_array
 from shapegen.points.point_clouds import PointClouds
 from shapegen.points.validity import checked_points
 
@@ -141,7 +141,7 @@ def read_pc15k_folder(folder: Path, *, part: Part | None = None) -> PointClouds:
         raise ValueError(f"{folder} holds no .npy file of a shape")
     clouds = []
     for file in files:
-        points = checked_points(npy_points(file), str(file))
+        points = checked_points(read_array(file), str(file))
         if points.shape[:2] != (1, TRAIN_POINTS + TEST_POINTS):
             raise ValueError(
                 f"{file}: a shape has {TRAIN_POINTS + TEST_POINTS} points; got {points.shape[1:]}"

@@ -329,6 +329,9 @@ def test_the_authors_settings_are_official(path: Path) -> None:
     white = config.sampling.white
     sampling = Sampling(64, jitter=True, white=white)
     assert config == GRAFConfig.official(**changed, sampling=sampling)
+    # Sets as they are handed out: pictures of any size, some of them cut.
+    crops = {"graf_celeba": 108, "graf_celebahq": 650}
+    assert (run.data.image_size, run.data.image_crop) == (config.size, crops.get(path.stem))
     assert (run.train.optimizer, run.train.betas, run.train.ema) == ("rmsprop", (0.0, 0.99), 0.999)
     rates = [
         (run.train.rates.get(name, run.train.learning_rate) * rate_factor(run.train, step, 10**6))

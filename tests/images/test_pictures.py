@@ -16,6 +16,7 @@ from shapegen.images.files import holds_images, read_images
 from shapegen.images.images import Images
 from shapegen.images.lowering import bytes_of
 from shapegen.images.pictures import Fit
+from shapegen.points.point_clouds import PointClouds
 from shapegen.train import load_data
 
 
@@ -86,6 +87,32 @@ def test_folders_of_the_usual_sets_are_read(tmp_path: Path) -> None:
     assert cats.labels is not None
     assert cats.labels.tolist() == [0, 1, 1]
     assert cats.names == ("a", "a", "b")
+
+
+def test_arrays_of_bytes_are_pictures_and_others_are_points(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    for name, array in {
+        "hq/a.npy": np.moveaxis(pixels, 2, 0)[None],  # CelebA-HQ's way
+        "hq/b.npy": np.moveaxis(pixels, 2, 0),
+        "hq/c.npy": pixels,
+        "grey/a.npy": pixels[..., 0],
+        "grey/b.npy": pixels[None, None, ..., 0],
+        "clouds/a.npy": np.random.default_rng(0).normal(size=(20, 3)),
+        "wrong/a.npy": np.zeros((2, 3, 4, 5), np.uint8),
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        np.save(tmp_path / name, array)
+    for name, wanted, count in (("hq", pixels, 3), ("grey", pixels[..., :1], 2)):
+        found = shapegen.read(tmp_path / name)
+        assert isinstance(found, Images)
+        np.testing.assert_array_equal(bytes_of(found), np.stack([wanted] * count))
+    assert read_images(tmp_path / "hq", Fit(4, crop=5)).pixels.shape == (3, 3, 4, 4)
+    one = shapegen.read(tmp_path / "hq/a.npy")
+    assert isinstance(one, Images)
+    assert one.names == ("a",)
+    assert isinstance(shapegen.read(tmp_path / "clouds"), PointClouds)
+    with pytest.raises(ValueError, match=r"a.npy: .*\(3, h, w\) are accepted; got \(2, 3, 4, 5\)"):
+        read_images(tmp_path / "wrong")
 
 
 def test_archives_and_configurations_take_a_size(tmp_path: Path) -> None:
