@@ -45,7 +45,8 @@ def test_samples_are_pictures_from_poses_of_their_own(run: Path, tmp_path: Path)
 
 @pytest.fixture
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"SHAPES": 2, "VIEWED": 1, "CELLS": 16, "MESH_CELLS": 16}.items():
+    sizes = {"SOLIDS": 2, "SHAPES": 2, "VIEWED": 1, "CELLS": 16, "MESH_CELLS": 16}
+    for name, value in sizes.items():
         monkeypatch.setattr(field_evaluation, name, value)
     for name, value in {"COUNT": 2, "STEPS": 2, "SIZE": 40, "PAIRS": 2, "ENDS": 2}.items():
         monkeypatch.setattr(pages, name, value)

@@ -13,7 +13,6 @@ matter above every place, .86).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -125,11 +124,9 @@ def mean_iou(full: Bool[Tensor, "n r r r"]) -> float:
         raise ValueError(f"shapes are compared in pairs; got {len(full)}")
     rows = full.flatten(1).double()
     both, count = rows @ rows.T, rows.sum(1)
-    shares = [
-        float(both[a, b] / (count[a] + count[b] - both[a, b]).clamp_min(1))
-        for a, b in itertools.combinations(range(len(full)), 2)
-    ]
-    return sum(shares) / len(shares)
+    shares = both / (count[:, None] + count - both).clamp_min(1)
+    first, second = torch.triu_indices(len(full), len(full), 1)
+    return float(shares[first, second].mean())
 
 
 def white_share(

@@ -182,11 +182,11 @@ def evaluation_note(result: Mapping[str, Any]) -> str | None:
     spaces = ", ".join(f"{name}: {what}" for name, what in used["features"].items())
     fields = (
         f"{used['samples']} pictures against {used['reference']} held out (floor and collapse of "
-        f"{used['floor_samples']}), in {spaces}; densities of the first {used['shapes']} samples "
+        f"{used['floor_samples']}), in {spaces}; densities of the first {used['solids']} samples "
         f"and {used['real_shapes']} real shapes in {used['cells']}^3 cells of the ball of radius "
-        f"{used['reach']:.3g}, full from {used['level']:.3g}; meshes in {used['mesh_cells']}^3; "
-        f"{used['views']} views of the first {used['viewed']}, depths within "
-        f"{used['tolerance']:.3g}"
+        f"{used['reach']:.3g}, full from {used['level']:.3g}; meshes of the first "
+        f"{used['meshes']} in {used['mesh_cells']}^3; {used['views']} views of the first "
+        f"{used['viewed']}, depths within {used['tolerance']:.3g}"
     )
     return fields if note is None else f"{note}; fields: {fields}"
 

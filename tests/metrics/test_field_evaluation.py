@@ -83,8 +83,8 @@ class Solids(GenerativeModel):
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = {"FAKES": 12, "SHAPES": 3, "VIEWED": 2, "VIEWS": 8, "CELLS": 20, "MESH_CELLS": 24}
-    for name, value in sizes.items():
+    sizes = {"FAKES": 12, "SOLIDS": 3, "SHAPES": 2, "VIEWED": 2, "VIEWS": 8, "CELLS": 20}
+    for name, value in (sizes | {"MESH_CELLS": 24}).items():
         monkeypatch.setattr(field_evaluation, name, value)
 
 
@@ -119,7 +119,8 @@ def test_exact_fields_have_the_figures_of_their_shapes(chairs: tuple[Renders, Re
     assert model["depth error"] < 0.03
     settings = found["settings"]
     assert (settings["samples"], settings["reference"], settings["floor_samples"]) == (12, 18, 12)
-    assert (settings["shapes"], settings["real_shapes"], settings["viewed"]) == (3, 3, 2)
+    assert (settings["solids"], settings["real_shapes"]) == (3, 3)
+    assert (settings["meshes"], settings["viewed"]) == (2, 2)
     # The level is the one that a mesh of one of the fields has.
     assert settings["level"] == pytest.approx(16 * 0.6931, rel=1e-3)
 
