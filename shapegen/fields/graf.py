@@ -10,11 +10,12 @@ Synthesis*, 2020, https://arxiv.org/abs/2007.02442.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from shapegen.base import LatentModel
 from shapegen.core import latent as latent_walks
@@ -27,11 +28,23 @@ from shapegen.fields.graf_judges import PatchJudge, PlainJudge
 from shapegen.fields.graf_networks import ConditionalField
 from shapegen.fields.radiance import RadianceFields
 from shapegen.fields.rays import patch_rays
-from shapegen.fields.rendering import Rendered, render
+from shapegen.fields.rendering import Field, Rendered, render
 from shapegen.fields.triplane import TriplaneField
 
 Walk = Literal["both", "shape", "appearance"]
 _TOLD: dict[Told, int] = {"nothing": 0, "scale": 1, "place": 2}
+
+
+PLACES = 512
+"""Of every field that is generated, where :attr:`GRAFConfig.volume` asks for densities."""
+
+
+class _Drawn(NamedTuple):
+    """Fields that were drawn, and how much the rays of their patches hold back."""
+
+    codes: Tensor
+    field: Field
+    opacity: Tensor
 
 
 @runtime_checkable
@@ -103,7 +116,8 @@ class GRAF(LatentModel):
     def objectives(self, *, rng: torch.Generator | None = None) -> tuple[Objective, ...]:
         """The discriminator's and the generator's, of patches that are drawn for each.
 
-        Terms beside the game's: ``opacity``, the mean of what is generated, and ``translucency``.
+        Terms beside the game's: ``opacity``, the mean of what is generated, ``translucency`` and,
+        where it has a weight, ``volume``.
         """
         config = self.config
 
@@ -114,7 +128,7 @@ class GRAF(LatentModel):
                 config.game,
                 real=lambda batch: self._real(batch, step, rng),
                 make=lambda batch: self._made(len(batch), step, noise, rng),
-                further=self._weighed,
+                further=lambda made, _: self._weighed(made.codes, rng),
                 rng=rng,
             )
 
@@ -153,11 +167,8 @@ class GRAF(LatentModel):
         Returns:
             What the rays ``(n, side * side)`` show, row by row.
         """
-        lens = self.config.cameras.lens(self.config.size, corner=self._official)
-        origins, directions = patch_rays(poses, lens, places)
-        rays = self.config.cameras.rays(origins.flatten(1, 2), directions.flatten(1, 2))
-        sampling = replace(self.config.sampling, jitter=jitter)
-        return render(self.generator.field(codes), rays, sampling, noise=noise, rng=rng)
+        field = self.generator.field(codes)
+        return self._rendered(field, poses, places, noise=noise, jitter=jitter, rng=rng)
 
     def sample_latent(
         self, n: int, *, rng: torch.Generator | None = None
@@ -239,6 +250,22 @@ class GRAF(LatentModel):
             corner=self._official,
         )
 
+    def _rendered(
+        self,
+        field: Field,
+        poses: Tensor,
+        places: Tensor,
+        *,
+        noise: float,
+        jitter: bool,
+        rng: torch.Generator | None,
+    ) -> Rendered:
+        lens = self.config.cameras.lens(self.config.size, corner=self._official)
+        origins, directions = patch_rays(poses, lens, places)
+        rays = self.config.cameras.rays(origins.flatten(1, 2), directions.flatten(1, 2))
+        sampling = replace(self.config.sampling, jitter=jitter)
+        return render(field, rays, sampling, noise=noise, rng=rng)
+
     def _real(self, batch: Tensor, step: int, rng: torch.Generator | None) -> Shown:
         patches = self.config.patch.draw(len(batch), step=step, like=batch, rng=rng)
         mirrored = self.config.flip != "nothing"
@@ -248,14 +275,13 @@ class GRAF(LatentModel):
         codes = self.sample_latent(n, rng=rng)
         poses = self.config.cameras.viewpoints.draw(n, like=codes, rng=rng)
         patches = self.config.patch.draw(n, step=step, like=codes, rng=rng)
-        jitter = self.config.sampling.jitter
-        seen = self.render_patches(
-            codes, poses, patches.places, noise=noise, jitter=jitter, rng=rng
-        )
+        field, jitter = self.generator.field(codes), self.config.sampling.jitter
+        seen = self._rendered(field, poses, patches.places, noise=noise, jitter=jitter, rng=rng)
         side = self.config.patch.side
         pixels = (2 * seen.rgb - 1).view(n, side, side, 3).permute(0, 3, 1, 2)
         mirrored = self.config.flip == "all"
-        return Made(self._shown(pixels, patches, rng, mirrored=mirrored), seen.opacity)
+        shown = self._shown(pixels, patches, rng, mirrored=mirrored)
+        return Made(shown, _Drawn(codes, field, seen.opacity))
 
     def _shown(
         self, pixels: Tensor, patches: Patches, rng: torch.Generator | None, *, mirrored: bool
@@ -271,12 +297,27 @@ class GRAF(LatentModel):
         these = uniform((len(pixels), 1, 1, 1), like=pixels, rng=rng) < 0.5
         return tuple(torch.where(these, each.flip(3), each) for each in shown)
 
-    def _weighed(self, made: Made, batch: Tensor) -> tuple[Tensor, Terms]:
-        opacity, config = made.codes.mean(), self.config
+    def _weighed(self, drawn: _Drawn, rng: torch.Generator | None) -> tuple[Tensor, Terms]:
+        opacity, config = drawn.opacity.mean(), self.config
         # A ray that holds back a share a of the light hides and shows: 4 a (1 - a) is at most 1.
-        between = (4 * made.codes * (1 - made.codes)).mean()
+        between = (4 * drawn.opacity * (1 - drawn.opacity)).mean()
         loss = config.opacity * opacity + config.translucency * between
-        return loss, {"opacity": opacity, "translucency": between}
+        terms = {"opacity": opacity, "translucency": between}
+        if config.volume:
+            terms["volume"] = self._volume(drawn, rng)
+            loss = loss + config.volume * terms["volume"]
+        return loss, terms
+
+    def _volume(self, drawn: _Drawn, rng: torch.Generator | None) -> Tensor:
+        """Mean share of the light that a ray's part at a place in the ball holds back."""
+        cameras, codes = self.config.cameras, drawn.codes
+        count = (len(codes), PLACES)
+        points = functional.normalize(standard_normal((*count, 3), like=codes, rng=rng), dim=-1)
+        points *= cameras.reach * uniform((*count, 1), like=codes, rng=rng) ** (1 / 3)
+        # Densities know no direction.
+        density, _ = drawn.field(points[:, :, None], torch.zeros_like(points))
+        part = cameras.depth_of_view / self.config.sampling.samples
+        return (1 - (-part * density.relu()).exp()).mean()
 
 
 def _generator(config: GRAFConfig) -> ConditionalField | TriplaneField:

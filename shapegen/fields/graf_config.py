@@ -102,6 +102,10 @@ class GRAFConfig:
     translucency: float = 0.0
     """Weight of the mean of 4 a (1 - a) of opacities a: before a white background what is pale may
     as well be colourful and half transparent, and has then no surface."""
+    volume: float = 0.0
+    """Weight of the share of the ball that is full: of matter that no picture asks for, behind
+    surfaces and in what is seen from few sides. A place counts by what a ray's part there holds
+    back."""
 
     def __post_init__(self) -> None:
         for name in ("size", "latent_dim", "depth", "noise_steps", "judge_width"):
@@ -114,7 +118,8 @@ class GRAFConfig:
                 "appearance_dim must be from 0 to below latent_dim; "
                 f"got {self.appearance_dim} of {self.latent_dim}"
             )
-        for name in ("frequencies", "view_frequencies", "noise", "opacity", "translucency"):
+        weights = ("opacity", "translucency", "volume")
+        for name in ("frequencies", "view_frequencies", "noise", *weights):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
         if self.skips and min(self.skips) < 0:
