@@ -163,6 +163,15 @@ def test_what_fills_the_ball_has_a_price(backbone: str) -> None:
     torch.testing.assert_close(terms["volume"], exact, rtol=0, atol=0.01)
 
 
+def test_places_of_the_price_are_even_in_the_ball(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = graf(volume=0.7, cameras=CameraSetting(radius=(4.0, 4.0), sphere=1.5))
+    # Full up to .9 of the radius, empty beyond: .9^3 of the ball.
+    ball = lambda codes: lambda x, d: (1e6 * (x.norm(dim=-1) < 1.35).to(x), torch.ones_like(x))  # noqa: E731
+    monkeypatch.setattr(model.generator, "field", ball)
+    _, terms = losses(model, torch.zeros(64, 3, 16, 16))["generator"]
+    assert float(terms["volume"]) == pytest.approx(0.9**3, abs=0.01)
+
+
 def test_the_discriminator_pays_half_gamma_for_squared_slopes_at_patches(
     rng: torch.Generator,
 ) -> None:

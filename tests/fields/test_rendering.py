@@ -305,6 +305,21 @@ def test_fog_is_skipped_up_to_half_of_the_tolerance(share: float, asked: int) ->
     assert (shown.opacity - share * tolerance).abs().max() <= tolerance / 2
 
 
+@pytest.mark.parametrize(("density", "asked"), [(10.0, 4), (4.0, 8), (1.5, 16)])
+def test_what_is_hidden_is_not_asked_for(density: float, asked: int) -> None:
+    # Of 4 units in 31 steps: e^-3 shines through 3 / density of them, in pieces of four steps.
+    rays, places = slab_rays(4), list[int]()
+
+    def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        places.append(points[..., 0].numel())
+        return torch.full_like(points[..., 0], density), torch.ones_like(points)
+
+    grid = Occupancy.of(lambda at: torch.full_like(at[:, 0], density), 7.0, like=rays.near)
+    shown = render_quickly(field, rays, Sampling(samples=32), grid, tolerance=0.1)
+    assert sum(places) == 4 * asked
+    assert (1 - shown.opacity).max() < 0.05
+
+
 def test_a_grid_knows_the_largest_density_around_and_nothing_outside() -> None:
     def density(points: Tensor) -> Tensor:
         return ((points - 0.3).norm(dim=-1) < 0.2).to(points)
