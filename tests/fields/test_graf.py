@@ -136,14 +136,9 @@ def test_the_generator_is_to_be_taken_for_real() -> None:
 
 @pytest.mark.parametrize("backbone", ["mlp", "triplane"])
 def test_what_fills_the_ball_has_a_price(backbone: str) -> None:
-    found = {}
+    found, cameras = {}, CameraSetting(radius=(4.0, 4.0), sphere=1.5)
     for weight in (0.7, 0.0):
-        model = graf(
-            backbone=backbone,
-            density="softplus",
-            volume=weight,
-            cameras=CameraSetting(radius=(4.0, 4.0), sphere=1.5),
-        )
+        model = graf(backbone=backbone, density="softplus", volume=weight, cameras=cameras)
         loss, terms = losses(model, torch.zeros(64, 3, 16, 16))["generator"]
         (slope,) = torch.autograd.grad(loss, model.generator.density.bias)
         found[weight] = (loss.detach(), slope, terms)
