@@ -7,7 +7,7 @@ than half of the tolerance shines through are not asked for. Colours being in 0 
 colour and its opacity are off by at most the tolerance.
 
 The grid knows the field at its samples: a cell's bound is the largest density that was found in it
-and its neighbours. It holds for fields that hide nothing between those, thinner than a cell. Most
+and its neighbours. It holds for fields that hide nothing between those, thinner than a large cell. Most
 of the cube is empty, so small cells are looked into only where large ones are not.
 
 Reference: Müller, Evans, Schied and Keller, *Instant Neural Graphics Primitives*, 2022, appendix C
@@ -29,9 +29,9 @@ from shapegen.fields.rays import Rays
 from shapegen.fields.rendering import Field, Rendered, Sampling, composite, thickness
 from shapegen.fields.sampling import even
 
-RESOLUTION = 32
+RESOLUTION = 48
 """Large cells along a side of the grid."""
-FINER = 3
+FINER = 2
 """Small cells along a side of a large one."""
 _THIN = 1e-3
 """Share of the light along a side of the cube: what holds back less is not looked into."""
@@ -93,8 +93,9 @@ class Occupancy:
             dense[dense.clone()] = seen
             points = points[seen]
         found = large.clone()
-        found[dense] = asked(points)
-        return cls(torch.where(dense, _around(found), large), reach)
+        if len(points):
+            found[dense] = asked(points)
+        return cls(_around(found), reach)
 
     def at(self, points: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape"]:
         """Largest density near points; outside of the cube it is not known, and infinite."""
@@ -140,6 +141,9 @@ def render_quickly(
     thinnest, which = thick.sort(-1)
     held = thinnest.cumsum(-1) > -math.log1p(-tolerance / 2)
     asked = torch.empty_like(held).scatter_(-1, which, held)
+    if sampling.open_end:
+        # Behind the last sample there is no end, so nothing there is thin.
+        asked[:, -1] = True
     density, rgb = torch.zeros_like(t), torch.zeros_like(points)
     directions = (rays.directions / lengths[:, None])[:, None].expand_as(points)
     limit, through = sampling.points(t.device), torch.ones_like(t[:, :1])
