@@ -7,8 +7,8 @@ than half of the tolerance shines through are not asked for. Colours being in 0 
 colour and its opacity are off by at most the tolerance.
 
 The grid knows the field at its samples: a cell's bound is the largest density that was found in it
-and its neighbours. It holds for fields that hide nothing between those, thinner than a large cell. Most
-of the cube is empty, so small cells are looked into only where large ones are not.
+and its neighbours. It holds for fields that hide nothing between those, thinner than a large cell.
+Most of the cube is empty, so small cells are looked into only where large ones are not.
 
 Reference: Müller, Evans, Schied and Keller, *Instant Neural Graphics Primitives*, 2022, appendix C
 (occupancy grids), https://arxiv.org/abs/2201.05989.
