@@ -179,8 +179,8 @@ def test_a_walk_goes_to_another_structure_where_there_are_any(
     counts = [len(shape.to_scene()) for shape in (trees.shapes[0], trees.shapes[-1])]
     assert counts[0] != counts[1]
     assert ", whose structure differs, in 3 steps" in trees.text
-    asked: list[int] = []
-    monkeypatch.setattr(pages, "_parts", lambda *_: asked.append(1) or 1)
+    asked, decoded = list[int](), pages._decoded
+    monkeypatch.setattr(pages, "_decoded", lambda *of: asked.append(1) or decoded(*of))
     fields = pages.walk(graf(), 0)
     assert fields is not None
     assert fields.text == "From sample 0 to sample 1 in 3 steps."

@@ -74,16 +74,20 @@ def walk(model: GenerativeModel, seed: int) -> Walked | None:
     import torch
 
     from shapegen.base import LatentModel
+    from shapegen.graphs.graphs import Graphs
+    from shapegen.structures.part_tree import PartTrees
 
     if not isinstance(model, LatentModel):
         return None
     seeds = [draw.seed_of(seed, index) for index in range(ENDS)]
     with torch.no_grad():
         ends = [draw.end_of_walk(model, str(one)) for one in seeds]
-        first = _parts(model, ends[0])
-        # Clouds, images and fields are one part each: none of them differs.
-        others = range(1, ENDS) if first > 1 else ()
-        found = next((each for each in others if _parts(model, ends[each]) != first), None)
+        shape = _decoded(model, ends[0])
+        # What has no parts, as clouds, images and fields, is not decoded to be counted.
+        others = range(1, ENDS) if isinstance(shape, PartTrees | Graphs) else ()
+        first = len(shape.to_scene())
+        counts = ((each, len(_decoded(model, ends[each]).to_scene())) for each in others)
+        found = next((each for each, count in counts if count != first), None)
         other = found or 1
         shapes = model.interpolate(ends[0], ends[other], STEPS, rng=draw.stream(0))
     differs = "" if found is None else ", whose structure differs,"
@@ -91,9 +95,9 @@ def walk(model: GenerativeModel, seed: int) -> Walked | None:
     return Walked(draw.singles(shapes), (seeds[0], seeds[other]), text)
 
 
-def _parts(model: LatentModel, latent: Tensor) -> int:
-    """How many parts the shape of a latent ``(d,)`` has."""
-    return len(model.decode(latent[None], rng=draw.stream(0)).to_scene())
+def _decoded(model: LatentModel, latent: Tensor) -> Any:
+    """The shape of a latent ``(d,)``, a batch of one."""
+    return model.decode(latent[None], rng=draw.stream(0))
 
 
 def walk_section(name: str, walked: Walked) -> Animation:

@@ -47,13 +47,13 @@ def read(path: str | Path) -> Read:
             (``.glb``, ``.obj``, ``.ply``, ``.stl``), each of whose nodes becomes a box, or a
             folder of files of one kind. A ``.glb`` of ours gives its part trees back. A ``.txt``
             lists ids: the shapes on it are read (:mod:`shapegen.data.id_lists`). Point clouds
-            (``.npz`` with ``points``, ``.npy``, ``.xyz``, ``.h5``, ``.ply`` or ``.glb`` without
-            triangles, ``.txt`` with a point a line) as in
+            (``.npz`` with ``points``, ``.npy`` but of pictures, ``.xyz``, ``.h5``, ``.ply`` or
+            ``.glb`` without triangles, ``.txt`` with a point a line) as in
             :func:`shapegen.points.files.read_point_clouds`. Voxels (``.npz`` with ``occupancy``)
             as in :func:`shapegen.fields.files.read_voxels`. Graphs (node-link ``.json`` and
             ``.jsonl``, ``.npz``, ``.graphml``, ``.edgelist``) as in
             :func:`shapegen.graphs.files.read_graphs`. Images (MNIST's idx,
-            ``.npz`` with ``images``, ``.png``, ``.jpg``) as in
+            ``.npz`` with ``images``, ``.png``, ``.jpg``, ``.npy`` of bytes) as in
             :func:`shapegen.images.files.read_images`; with ``poses`` and ``fov`` they are
             renders. Pairs of images, or two sets of them (folders with ``A`` and ``B``, ``.npz``
             with ``source`` and ``target``) as in :func:`shapegen.images.pair_files.read_pairs`.

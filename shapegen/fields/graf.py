@@ -33,8 +33,6 @@ from shapegen.fields.triplane import TriplaneField
 
 Walk = Literal["both", "shape", "appearance"]
 _TOLD: dict[Told, int] = {"nothing": 0, "scale": 1, "place": 2}
-
-
 PLACES = 512
 """Of every field that is generated, where :attr:`GRAFConfig.volume` asks for densities."""
 
@@ -309,7 +307,7 @@ class GRAF(LatentModel):
         return loss, terms
 
     def _volume(self, drawn: _Drawn, rng: torch.Generator | None) -> Tensor:
-        """Mean share of the light that a ray's part at a place in the ball holds back."""
+        """Mean share of the light held back by one of ``samples`` parts of a ray, in the ball."""
         cameras, codes = self.config.cameras, drawn.codes
         count = (len(codes), PLACES)
         points = functional.normalize(standard_normal((*count, 3), like=codes, rng=rng), dim=-1)

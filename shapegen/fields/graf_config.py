@@ -103,9 +103,9 @@ class GRAFConfig:
     """Weight of the mean of 4 a (1 - a) of opacities a: before a white background what is pale may
     as well be colourful and half transparent, and has then no surface."""
     volume: float = 0.0
-    """Weight of the share of the ball that is full: of matter that no picture asks for, behind
-    surfaces and in what is seen from few sides. A place counts by what a ray's part there holds
-    back."""
+    """Weight of the share of the ball of radius ``cameras.reach`` that is full: of matter that no
+    picture asks for, behind surfaces and in what is seen from few sides. A place counts by what
+    one of ``samples`` equal parts of a ray through the middle holds back there."""
 
     def __post_init__(self) -> None:
         for name in ("size", "latent_dim", "depth", "noise_steps", "judge_width"):

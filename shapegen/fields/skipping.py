@@ -48,6 +48,7 @@ class Occupancy:
     """Half the side of the cube."""
 
     @classmethod
+    @torch.no_grad()
     def of(
         cls,
         densities: Callable[[Tensor], Tensor],
@@ -137,6 +138,8 @@ def render_quickly(
     t, lengths = even(rays.near, rays.far, sampling.samples), rays.lengths
     points = rays.origins[:, None] + t[..., None] * rays.directions[:, None]
     far = None if sampling.open_end else rays.far
+    # Where a ray has no length at all outside of the grid this is NaN, which sorts last, above
+    # nothing, and is left out.
     thick = thickness(occupancy.at(points), t, lengths=lengths, far=far)
     thinnest, which = thick.sort(-1)
     held = thinnest.cumsum(-1) > -math.log1p(-tolerance / 2)

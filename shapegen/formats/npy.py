@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapegen.formats.compressed import MAX_BYTES
+from shapegen.formats.npz import array_header
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -29,9 +30,14 @@ def read_array(path: Path) -> NDArray[Any]:
         raise ValueError(f"{path}: not a NumPy array, damaged or cut off ({error})") from None
 
 
-def holds_bytes(path: Path) -> bool:
-    """Whether the array of a file is of bytes, as pictures are; of a damaged file it is not."""
+def holds_picture(path: Path) -> bool:
+    """Whether a file is of a picture: bytes, but not rows of three, which are points.
+
+    Only the header is read: a file that is cut off behind it is what it was to be.
+    """
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False).dtype == np.uint8
+        with path.open("rb") as file:
+            shape, dtype = array_header(file)
     except Exception:
         return False
+    return dtype == np.uint8 and not (len(shape) == 2 and shape[1] == 3)

@@ -53,7 +53,7 @@ def array_shapes(path: str | Path, *, limit: int = MAX_BYTES) -> dict[str, tuple
         for info in _checked(archive, path, limit):
             try:
                 with archive.open(info) as member:
-                    shapes[info.filename.removesuffix(".npy")] = _header(member)[0]
+                    shapes[info.filename.removesuffix(".npy")] = array_header(member)[0]
             except Exception as error:
                 raise _damaged(path, info.filename, error) from None
     return shapes
@@ -98,7 +98,7 @@ def _checked(archive: zipfile.ZipFile, path: Path, limit: int) -> list[zipfile.Z
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
     try:
         with archive.open(info) as member:
-            shape, dtype = _header(member)
+            shape, dtype = array_header(member)
             declared = math.prod(shape) * dtype.itemsize
             if min((1, *shape)) < 0 or declared > info.file_size:
                 raise ValueError(f"the array {shape} needs {declared} bytes, more than are there")
@@ -111,7 +111,12 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
     return np.asarray(array)
 
 
-def _header(member: BinaryIO | Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def array_header(member: BinaryIO | Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Declared shape and kind of the array that a file of NumPy's begins with.
+
+    Raises:
+        ValueError: It is no such file, of another version, or holds Python objects.
+    """
     version = np.lib.format.read_magic(member)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"format version {version}; 1.0 and 2.0 are read")

@@ -202,7 +202,8 @@ def _archive(path: Path) -> Images:
 def _folder(folder: Path, fit: Fit) -> Images:
     files = picture_files(folder)
     if not files:
-        raise ValueError(f"{folder} holds no pictures; accepted are {', '.join(PICTURES)}")
+        accepted = ", ".join((*PICTURES, ".npy of bytes"))
+        raise ValueError(f"{folder} holds no pictures; accepted are {accepted}")
     pictures = [read_picture(file, fit) for file in files]
     if {picture.shape[2] for picture in pictures} == {1, 3}:
         # Photographs in grey among those in colour.

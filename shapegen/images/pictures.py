@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shapegen.formats.npy import holds_bytes, read_array
+from shapegen.formats import npy
 
 PICTURES = (".png", ".jpg", ".jpeg")
 """Kinds of files that hold one picture; beside them ``.npy`` of bytes does."""
@@ -40,7 +40,7 @@ class Fit:
 def holds_picture(path: Path) -> bool:
     """Whether a file is one picture of a kind that is read."""
     kind = path.suffix.lower()
-    return kind in PICTURES or (kind == ".npy" and holds_bytes(path))
+    return kind in PICTURES or (kind == ".npy" and npy.holds_picture(path))
 
 
 def read_picture(path: Path, fit: Fit) -> NDArray[np.uint8]:
@@ -56,15 +56,16 @@ def read_picture(path: Path, fit: Fit) -> NDArray[np.uint8]:
     """
     from PIL import Image
 
-    try:
-        if path.suffix.lower() == ".npy":
-            loaded = Image.fromarray(_picture_of(read_array(path)))
-        else:
+    if path.suffix.lower() == ".npy":
+        loaded = Image.fromarray(_picture_of(npy.read_array(path), path))
+    else:
+        try:
             with Image.open(path) as picture:
-                _check_size(picture.height, picture.width)
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
                 loaded = _on_white(picture)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{path}: the picture is damaged ({error})") from None
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"{path}: the picture is damaged ({error})") from None
     try:
         pixels = np.asarray(fitted(loaded, fit))
     except ValueError as error:
@@ -101,7 +102,13 @@ def picture_files(folder: Path) -> list[Path]:
     """
     files = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
     files = [each for each in files if each.name not in _BESIDE]
-    own = [each for each in files if holds_picture(each)]
+    own = [each for each in files if each.suffix.lower() in PICTURES]
+    # Beside pictures an array of bytes is something else: labels, masks.
+    arrays = [] if own else [each for each in files if each.suffix.lower() == ".npy"]
+    own = own or [each for each in arrays if npy.holds_picture(each)]
+    if own and len(own) < len(arrays):
+        other = next(each for each in arrays if each not in own)
+        raise ValueError(f"{other}: a picture as .npy is of bytes; convert it or put it away")
     others = [each for each in files if each.suffix.lower() in _OTHERS]
     if others and own:
         raise ValueError(
@@ -113,21 +120,19 @@ def picture_files(folder: Path) -> list[Path]:
     return [file for each in inner for file in picture_files(each)]
 
 
-def _check_size(height: int, width: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"{width} x {height} pixels are too many")
-
-
-def _picture_of(array: NDArray[Any]) -> NDArray[np.uint8]:
+def _picture_of(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     """``(h, w)`` or ``(h, w, 3)`` of an array."""
     pixels = array[0] if array.ndim == 4 and len(array) == 1 else array
     if pixels.ndim == 3 and pixels.shape[2] not in (1, 3):
         pixels = np.moveaxis(pixels, 0, 2)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
-        raise ValueError(f"bytes (h, w), (h, w, 3) or (3, h, w) are accepted; got {array.shape}")
-    _check_size(*pixels.shape[:2])
+    right = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if array.dtype != np.uint8 or not right or not 0 < array.size <= 3 * MAX_PIXELS:
+        raise ValueError(
+            f"{path}: a picture as .npy is of bytes (h, w), (h, w, 3) or (3, h, w), of at most "
+            f"{MAX_PIXELS} pixels; got {array.shape} {array.dtype}"
+        )
     return np.ascontiguousarray(pixels)
 
 

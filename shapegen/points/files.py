@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapegen.formats.compressed import existing, read_bytes
 from shapegen.formats.folders import ANIMATION
 from shapegen.formats.gltf import read_document
-from shapegen.formats.npy import holds_bytes, read_array
+from shapegen.formats.npy import holds_picture, read_array
 from shapegen.formats.npz import array_shapes
 from shapegen.points import arrays
 from shapegen.points.point_clouds import PointClouds
@@ -19,7 +19,7 @@ from shapegen.points.shapenet import pc15k_folder, read_pc15k_folder
 from shapegen.points.validity import checked_points
 
 OWN_EXTENSIONS = (".npz", ".npy", ".xyz", ".h5", ".hdf5")
-"""Kinds of files that hold points and, ``.npz`` and ``.npy`` of bytes apart, nothing else."""
+"""Kinds of files that hold points and, ``.npz`` and ``.npy`` of pictures apart, nothing else."""
 SHARED_EXTENSIONS = (".ply", ".glb", ".txt")
 """Kinds of files that hold points or something else; what they hold tells."""
 READ_EXTENSIONS = (*OWN_EXTENSIONS, *SHARED_EXTENSIONS)
@@ -33,7 +33,8 @@ def read_point_clouds(path: str | Path) -> PointClouds:
 
     Args:
         path: ``.npz`` (array ``points`` and, if there, ``ids``), ``.npy``, ``.h5`` (data set
-            ``points`` or ``data``), each ``(shapes, points, 3)`` or one cloud; ``.xyz`` or
+            ``points`` or ``data``), each ``(shapes, points, 3)`` or one cloud, of bytes only if it
+            is one (others are pictures); ``.xyz`` or
             ``.txt`` (a point a line), ``.ply`` or ``.glb`` without triangles; a folder of files of
             one kind, in the order of names; or a folder of one category and split of
             ShapeNetCore.v2.PC15k (:mod:`shapegen.points.shapenet`).
@@ -87,7 +88,7 @@ def holds_points(path: Path) -> bool:
         names = array_shapes(path)
         return "points" in names and _OTHERS.isdisjoint(names)
     if extension == ".npy":
-        return not holds_bytes(path)  # those are a picture
+        return not holds_picture(path)
     if extension == ".ply":
         return not arrays.has_faces(path)
     if extension == ".glb":

@@ -24,7 +24,7 @@ COARSE = 4
 TOLERANCE = 0.01
 """Error of a colour in 0 to 1 that may buy speed."""
 SLOW = 0.3
-"""Seconds of a picture from which on it pays to find out where its field is empty."""
+"""Seconds of a full picture from which on it pays to find out where its field is empty."""
 CELLS = 64
 """Along the side of the cube that a surface is looked for in."""
 
@@ -70,9 +70,10 @@ def looks_of(decode: Callable[[Float], RadianceFields], like: RadianceFields) ->
     def picture(latent: Float, direction: Float, pixels: int) -> Image:
         place = radius * to_z_up(direction / np.linalg.norm(direction))
         pose, key = look_at(torch.from_numpy(place)), latent.tobytes()
+        shape = field(latent)
         tolerance, began = TOLERANCE if key in slow else 0.0, time.perf_counter()
-        shown = field(latent).render(pose, pixels, tolerance=tolerance)
-        if time.perf_counter() - began > SLOW:
+        shown = shape.render(pose, pixels, tolerance=tolerance)
+        if (time.perf_counter() - began) * (size / pixels) ** 2 > SLOW:
             slow.add(key)
         return Image(shown.bytes[0])
 

@@ -99,6 +99,9 @@ def test_arrays_of_bytes_are_pictures_and_others_are_points(tmp_path: Path) -> N
         "grey/b.npy": pixels[None, None, ..., 0],
         "clouds/a.npy": np.random.default_rng(0).normal(size=(20, 3)),
         "wrong/a.npy": np.zeros((2, 3, 4, 5), np.uint8),
+        "none/a.npy": np.zeros((0, 5, 3), np.uint8),
+        "mixed/a.npy": pixels,
+        "mixed/b.npy": pixels / 255,
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         np.save(tmp_path / name, array)
@@ -111,8 +114,23 @@ def test_arrays_of_bytes_are_pictures_and_others_are_points(tmp_path: Path) -> N
     assert isinstance(one, Images)
     assert one.names == ("a",)
     assert isinstance(shapegen.read(tmp_path / "clouds"), PointClouds)
-    with pytest.raises(ValueError, match=r"a.npy: .*\(3, h, w\) are accepted; got \(2, 3, 4, 5\)"):
+    (tmp_path / "clouds/a.npy").unlink()
+    np.save(tmp_path / "clouds/bytes.npy", pixels.reshape(-1, 3))
+    assert isinstance(shapegen.read(tmp_path / "clouds"), PointClouds)
+    # Beside pictures arrays of bytes are their labels or masks.
+    write(tmp_path / "labelled/a.png", pixels)
+    np.save(tmp_path / "labelled/labels.npy", np.zeros(1, np.uint8))
+    assert read_images(tmp_path / "labelled").names == ("a",)
+    with pytest.raises(ValueError, match=r"a.npy: .*\(3, h, w\), .*; got \(2, 3, 4, 5\) uint8"):
         read_images(tmp_path / "wrong")
+    with pytest.raises(ValueError, match=r"a.npy: .*; got \(0, 5, 3\) uint8"):
+        read_images(tmp_path / "none", Fit(4))
+    with pytest.raises(ValueError, match=r"b.npy: a picture as .npy is of bytes; convert it"):
+        read_images(tmp_path / "mixed")
+    whole = (tmp_path / "hq/b.npy").read_bytes()
+    (tmp_path / "hq/b.npy").write_bytes(whole[:-7])
+    with pytest.raises(ValueError, match=r"b.npy: not a NumPy array, damaged or cut off"):
+        read_images(tmp_path / "hq")
 
 
 def test_archives_and_configurations_take_a_size(tmp_path: Path) -> None:

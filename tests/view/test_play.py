@@ -269,6 +269,30 @@ def test_graf_is_seen_from_its_own_cameras_with_sliders_for_each_code() -> None:
     assert np.abs(wanted - right).max() > 6
 
 
+def test_how_slow_a_field_is_is_told_for_a_full_picture_without_its_decoding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fields, clock, asked = graf().sample(1), [0.0], list[float]()
+
+    def render(these: RadianceFields, pose: Tensor, size: int, *, tolerance: float) -> Views:
+        asked.append(tolerance)
+        clock[0] += 2e-3 * size  # of 4 pixels: full, of 16, sixteen times as long
+        return Views(*(torch.zeros(1, 3, size, size) for _ in range(3)))
+
+    def decode(latent: np.ndarray) -> RadianceFields:
+        clock[0] += 10.0
+        return fields
+
+    monkeypatch.setattr(RadianceFields, "render", render)
+    monkeypatch.setattr("shapegen.view.radiance.time.perf_counter", lambda: clock[0])
+    for limit, second in ((0.1, TOLERANCE), (0.15, 0.0)):
+        monkeypatch.setattr("shapegen.view.radiance.SLOW", limit)
+        looks = looks_of(decode, fields)
+        for _ in range(2):
+            looks.picture(np.zeros(2), looks.front, 4)
+        assert asked[-2:] == [0.0, second]
+
+
 @pytest.mark.parametrize("slow", [False, True])
 def test_only_slow_fields_are_searched_for_empty_space(
     monkeypatch: pytest.MonkeyPatch, slow: bool
