@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import statistics
 import sys
@@ -144,9 +145,14 @@ def count_flops(work: Callable[[], object]) -> float | None:
     """Floating-point operations of the matrix products in one run; None where there are none."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    with FlopCounterMode(display=False) as counter:
+    fused = {torch.ops.mkldnn._linear_pointwise: _linear_flops}
+    with FlopCounterMode(display=False, custom_mapping=fused) as counter:
         work()
     return float(counter.get_total_flops()) or None
+
+
+def _linear_flops(x: torch.Size, weight: torch.Size, *_: object, **__: object) -> int:
+    return 2 * math.prod(x) * weight[0]
 
 
 def resident_mb() -> float:

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shapegen.fields.affine import Affine
 from shapegen.fields.rendering import Field
 
 DensityKind = Literal["relu", "softplus"]
@@ -173,7 +174,7 @@ class ConditionalField(nn.Module):
         trunk = self._trunk(shape, dtype)
         if not self.view_dim:
             weight = torch.cat([self.density.weight, self.color.weight])
-            head = _Affine(weight, torch.cat([self.density.bias, self.color.bias]), dtype)
+            head = Affine(weight, torch.cat([self.density.bias, self.color.bias]), dtype)
 
             def plain(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
                 raw = head(trunk(points)).to(points.dtype)
@@ -181,19 +182,19 @@ class ConditionalField(nn.Module):
 
             return plain
         through, seen, told = self._view_weights()
-        joint = _Affine(
+        joint = Affine(
             torch.cat([self.density.weight, through @ self.feature.weight]),
             functional.pad(self.density.bias, (0, len(through))),
             dtype,
         )
         bias = functional.linear(self.feature.bias, through, self.view.bias)
-        by_ray = _Affine(seen, functional.linear(appearance, told, bias), dtype, between=1)
-        color = _Affine(self.color.weight, self.color.bias, dtype)
+        by_ray = Affine(seen, functional.linear(appearance, told, bias), dtype)
+        color = Affine(self.color.weight, self.color.bias, dtype)
 
         def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
             both = joint(trunk(points))
             rays = by_ray(self._directions(directions))[..., None, :]
-            rgb = color((both[..., 1:] + rays).relu())
+            rgb = color((both[..., 1:] + rays).relu_())
             density = both[..., 0].to(points.dtype)
             return self.as_density(density), as_color(rgb.to(points.dtype), self.white_cap)
 
@@ -204,7 +205,7 @@ class ConditionalField(nn.Module):
     ) -> Densities:
         """The densities of a code alone, of which neither directions nor colours are asked."""
         trunk = self._trunk(codes[: self.code_dims[0]], dtype)
-        head = _Affine(self.density.weight, self.density.bias, dtype)
+        head = Affine(self.density.weight, self.density.bias, dtype)
         return lambda points: self.as_density(head(trunk(points))[..., 0].to(points.dtype)).relu()
 
     def as_density(self, outputs: Tensor) -> Tensor:
@@ -212,31 +213,25 @@ class ConditionalField(nn.Module):
         return as_density(outputs, self.density_kind)
 
     def _trunk(self, shape: Tensor, dtype: torch.dtype | None) -> Callable[[Tensor], Tensor]:
-        layers: list[tuple[_Affine | None, _Affine | None]] = []
+        layers = []
         parts = [channels(self.frequencies), self.code_dims[0]]
         for number, layer in enumerate(self.trunk):
             assert isinstance(layer, nn.Linear)
-            if not self._shown(number):
-                layers.append((None, _Affine(layer.weight, layer.bias, dtype)))
-                continue
-            rest = layer.weight.shape[1] - sum(parts)
-            place, code, before = layer.weight.split([*parts, rest], 1)
-            bias = functional.linear(shape, code, layer.bias)
-            position = _Affine(place, bias, dtype, between=2)
-            layers.append((position, _Affine(before, None, dtype) if rest else None))
+            weight: Tensor = layer.weight
+            bias: Tensor = layer.bias
+            if self._shown(number):
+                place, code, before = weight.split([*parts, weight.shape[1] - sum(parts)], 1)
+                weight = torch.cat([place, before], 1)
+                bias = functional.linear(shape, code, bias)
+            layers.append(Affine(weight, bias, dtype, relu=True))
 
         def trunk(points: Tensor) -> Tensor:
-            encoding = encoded(points, self.frequencies)
+            encoding = encoded(points, self.frequencies).to(dtype or points.dtype)
             hidden = encoding
-            for position, before in layers:
-                if before is None:
-                    assert position is not None
-                    hidden = position(encoding)
-                elif position is None:
-                    hidden = before(hidden)
-                else:
-                    hidden = position(encoding) + before(hidden)
-                hidden = hidden.relu_()
+            for number, layer in enumerate(layers):
+                if number and self._shown(number):
+                    hidden = torch.cat([encoding, hidden], -1)
+                hidden = layer(hidden)
             return hidden
 
         return trunk
@@ -253,28 +248,3 @@ class ConditionalField(nn.Module):
         if self.view_frequencies is None:
             return directions[..., :0]
         return encoded(directions, self.view_frequencies)
-
-
-class _Affine:
-    """An affine map whose bias may differ from shape to shape.
-
-    Args:
-        weight: ``(out, in)``.
-        bias: ``(out)``, or ``(n, out)`` for inputs ``(n, ..., in)``.
-        dtype: Of the products; None: as they are.
-        between: Dimensions of the input between the shapes' and the last.
-    """
-
-    def __init__(
-        self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype | None, *, between: int = 0
-    ) -> None:
-        self.weight = weight if dtype is None else weight.to(dtype)
-        self.bias = bias if bias is None or dtype is None else bias.to(dtype)
-        self.between = between
-
-    def __call__(self, x: Tensor) -> Tensor:
-        x = x.to(self.weight.dtype)
-        if self.bias is None or self.bias.ndim == 1:
-            return functional.linear(x, self.weight, self.bias)
-        n, out = self.bias.shape
-        return functional.linear(x, self.weight) + self.bias.view(n, *[1] * self.between, out)

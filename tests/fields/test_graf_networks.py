@@ -68,6 +68,10 @@ def test_a_folded_field_is_the_plain_network(
     torch.testing.assert_close(rgb, color, rtol=0, atol=1e-5)
     for ours, theirs in zip(gradients, slopes, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    with torch.no_grad():  # another kernel
+        density, rgb = found.field(codes)(points, directions)
+    torch.testing.assert_close(density, wanted.detach(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(rgb, color.detach(), rtol=0, atol=1e-5)
     if not several:
         alone = found.densities(codes)(points)
         torch.testing.assert_close(alone, wanted.relu(), rtol=0, atol=1e-5)
