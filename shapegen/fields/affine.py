@@ -1,4 +1,4 @@
-"""Affine maps for many points: fused with their rectifier where no gradients are needed."""
+"""Affine maps of many points, in one kernel with their rectifier where no gradient is needed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Affine:
     def __init__(
         self, weight: Tensor, bias: Tensor, dtype: torch.dtype | None = None, *, relu: bool = False
     ) -> None:
-        # Of a part of a larger matrix oneDNN takes a hundred times as long.
-        self.weight = (weight if dtype is None else weight.to(dtype)).contiguous()
+        self.weight = weight if dtype is None else weight.to(dtype)
         self.bias = bias if dtype is None else bias.to(dtype)
         self.relu = relu
+        self._packed: Tensor | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs ``(*shape, out)`` of inputs ``(*shape, in)``, in the weights' precision."""
@@ -35,8 +35,10 @@ class Affine:
             bias = self.bias.view(len(self.bias), *between, -1)
             found = functional.linear(x, self.weight) + bias
         elif fused(x):
-            attribute = "relu" if self.relu else "none"
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, attribute, [], "")
+            if self._packed is None:  # as its kernel wants it, once and not at every call
+                self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach())
+            then = "relu" if self.relu else "none"
+            return torch.ops.mkldnn._linear_pointwise(x, self._packed, self.bias, then, [], "")
         else:
             found = functional.linear(x, self.weight, self.bias)
         return found.relu_() if self.relu else found
@@ -45,9 +47,8 @@ class Affine:
 def fused(x: Tensor) -> bool:
     """Whether :class:`Affine` has one kernel for a product, its bias and its rectifier.
 
-    Of 2,048 points of a trunk of 256 it takes a fifth less time than the product and the
-    rectifier one after the other. It knows no gradients, and PyTorch has it for CPUs, under a
-    name that :func:`torch.compile` uses.
+    Of 2,048 points of layers 256 wide it takes a tenth less time than one after the other. It
+    knows no gradients, and PyTorch has it for CPUs, under a name that :func:`torch.compile` uses.
     """
     known = x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and has_bfloat16(x.device))
     return (

@@ -182,20 +182,17 @@ class ConditionalField(nn.Module):
 
             return plain
         through, seen, told = self._view_weights()
-        joint = Affine(
-            torch.cat([self.density.weight, through @ self.feature.weight]),
-            functional.pad(self.density.bias, (0, len(through))),
-            dtype,
-        )
+        head = Affine(self.density.weight, self.density.bias, dtype)
+        features = Affine(through @ self.feature.weight, through.new_zeros(len(through)), dtype)
         bias = functional.linear(self.feature.bias, through, self.view.bias)
         by_ray = Affine(seen, functional.linear(appearance, told, bias), dtype)
         color = Affine(self.color.weight, self.color.bias, dtype)
 
         def field(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-            both = joint(trunk(points))
+            hidden = trunk(points)
+            density = head(hidden)[..., 0].to(points.dtype)
             rays = by_ray(self._directions(directions))[..., None, :]
-            rgb = color((both[..., 1:] + rays).relu_())
-            density = both[..., 0].to(points.dtype)
+            rgb = color(features(hidden).add_(rays).relu_())
             return self.as_density(density), as_color(rgb.to(points.dtype), self.white_cap)
 
         return field
