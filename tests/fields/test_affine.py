@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.harness import count_flops
 from shapegen.fields import affine
 from shapegen.fields.affine import Affine, fused
 
@@ -72,3 +73,11 @@ def test_nothing_is_asked_of_a_missing_kernel(
         monkeypatch.setattr(affine, "fused", lambda _: False)
         plain = Affine(weight, bias, relu=True)(x)
     torch.testing.assert_close(found, plain, rtol=0, atol=1e-5)
+
+
+def test_operations_of_the_kernel_are_counted(layer: tuple[Tensor, Tensor, Tensor]) -> None:
+    x, weight, bias = layer
+    own = Affine(weight, bias, relu=True)
+    plain = count_flops(lambda: own(x))
+    with torch.no_grad():
+        assert count_flops(lambda: own(x)) == plain == 2 * 35 * 19 * 24
