@@ -145,7 +145,8 @@ def count_flops(work: Callable[[], object]) -> float | None:
     """Floating-point operations of the matrix products in one run; None where there are none."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    fused = {torch.ops.mkldnn._linear_pointwise: _linear_flops}
+    kernel = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    fused = {} if kernel is None else {kernel: _linear_flops}
     with FlopCounterMode(display=False, custom_mapping=fused) as counter:
         work()
     return float(counter.get_total_flops()) or None

@@ -56,6 +56,7 @@ def fused(x: Tensor) -> bool:
         and known
         and x.numel() > 0
         and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")  # which casts points, and not packed weights
         and torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )

@@ -75,6 +75,20 @@ def test_nothing_is_asked_of_a_missing_kernel(
     torch.testing.assert_close(found, plain, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("relu", [False, True])
+def test_training_in_mixed_precision_may_leave_gradients_out(
+    relu: bool, layer: tuple[Tensor, Tensor, Tensor]
+) -> None:
+    x, weight, bias = layer
+    own = Affine(weight, bias, relu=relu)
+    with torch.no_grad():
+        wanted = own(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = own(x)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), wanted, rtol=0, atol=0.1)
+
+
 def test_operations_of_the_kernel_are_counted(layer: tuple[Tensor, Tensor, Tensor]) -> None:
     x, weight, bias = layer
     own = Affine(weight, bias, relu=True)
